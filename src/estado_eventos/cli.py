@@ -1,0 +1,187 @@
+"""Los mandatos: entienden la línea de mandatos, construyen la configuración, llaman, enseñan y acaban."""
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from estado_eventos import __version__, logs, render, terminal
+from estado_eventos.reconcile import Plan
+from estado_eventos.report import ExitCode, Report
+from estado_eventos.runner import failed_report, new_run_id, run_pass
+from estado_eventos.settings import LogFormat, LogLevel, SettingsError, load
+from estado_eventos.transitions import TRANSITIONS, Transition, is_safe_id
+from estado_eventos.usage import SpanishCommand, SpanishGroup, explain
+
+_PROGRAM = "estado-eventos"
+_GLOBAL_OPTIONS = ("--env-file", "--log-level", "--log-format")
+_log = logging.getLogger(__name__)
+
+app = typer.Typer(
+    cls=SpanishGroup,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Inicia y finaliza a su hora los eventos de EvalTech Administrador: cada ejecución hace una pasada y acaba.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Globals:
+    """Las opciones que valen para todos los mandatos."""
+
+    env_file: Path | None
+    log_level: LogLevel | None
+    log_format: LogFormat | None
+
+    @property
+    def overrides(self) -> dict[str, str]:
+        chosen = {"LOG_LEVEL": self.log_level, "LOG_FORMAT": self.log_format}
+        return {name: value.value for name, value in chosen.items() if value}
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001  Así lo llama typer.
+    if wanted:
+        typer.echo(f"{_PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+def _check_ids(ids: list[str]) -> list[str]:
+    for event_id in ids:
+        if not is_safe_id(event_id):
+            raise typer.BadParameter("un identificador lleva letras, cifras, «-» y «_», 64 como mucho")
+    return ids
+
+
+EnvFile = Annotated[
+    Path | None,
+    typer.Option("--env-file", metavar="ARCHIVO", help="Archivo de configuración, en vez de los habituales."),
+]
+Level = Annotated[
+    LogLevel | None, typer.Option("--log-level", case_sensitive=False, help="Desde qué gravedad se registra.")
+]
+Format = Annotated[
+    LogFormat | None, typer.Option("--log-format", case_sensitive=False, help="Cómo se escribe el registro.")
+]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Muestra la versión y acaba.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Enseña lo que haría, sin cambiar nada.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--event",
+        metavar="ID",
+        callback=lambda ids: _check_ids(ids or []),
+        help="Solo este evento (se puede repetir).",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Escribe en la salida solo el informe, en JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No escribe nada si todo va bien; para cron.")]
+
+
+@app.callback()
+def _globals(
+    context: typer.Context,
+    env_file: EnvFile = None,
+    log_level: Level = None,
+    log_format: Format = None,
+    version: Version = False,  # noqa: ARG001  Lo resuelve su `callback`.
+) -> None:
+    context.obj = _Globals(env_file, log_level, log_format)
+
+
+def _pass_command(name: str, transitions: tuple[Transition, ...], summary: str) -> None:
+    def command(
+        context: typer.Context,
+        dry_run: DryRun = False,
+        event: Only = None,
+        as_json: AsJson = False,
+        quiet: Quiet = False,
+    ) -> int:
+        plan = Plan(name, transitions, frozenset(event or ()), dry_run=dry_run)
+        return _run(context.obj, plan, as_json=as_json, quiet=quiet)
+
+    app.command(name, cls=SpanishCommand, help=summary)(command)
+
+
+for _transition in TRANSITIONS:
+    _pass_command(_transition.name, (_transition,), f"Una pasada por los eventos pendientes de {_transition.noun}.")
+_pass_command(
+    "run-once",
+    TRANSITIONS,
+    "Una pasada por todas las listas de pendientes. Es lo que ejecuta el temporizador.",
+)
+
+
+@app.command(cls=SpanishCommand)
+def pending(context: typer.Context, as_json: AsJson = False) -> int:
+    """Enseña qué eventos están pendientes ahora y cuánto se retrasan, sin cambiar nada."""
+    return _run(context.obj, Plan("pending", TRANSITIONS, dry_run=True), as_json=as_json, quiet=True)
+
+
+def _run(options: _Globals, plan: Plan, *, as_json: bool, quiet: bool) -> int:
+    report = _attempt(options, plan, new_run_id(), quiet=quiet)
+    render.log_closing(report)
+    if as_json:
+        terminal.write([render.report_json(report)])
+    elif plan.command == "pending":
+        terminal.show_pending(report)
+    elif not quiet:
+        terminal.show_summary(report)
+    return report.exit_code
+
+
+def _attempt(options: _Globals, plan: Plan, run_id: str, *, quiet: bool) -> Report:
+    try:
+        loaded = load(options.overrides, options.env_file)
+        settings = loaded.settings
+        logs.configure(settings.log_level, settings.log_format, quiet=quiet)
+        for notice in loaded.notices:
+            _log.warning(notice)
+        with terminal.progress(wanted=not quiet) as watch:
+            return run_pass(settings, plan, run_id, watch)
+    except SettingsError as error:
+        return failed_report(plan.command, run_id, ExitCode.CONFIG, str(error))
+    except Exception as error:  # noqa: BLE001  Ningún fallo nuestro llega a una persona como un volcado de pila.
+        return failed_report(plan.command, run_id, ExitCode.SOFTWARE, logs.describe_bug(error))
+
+
+def _globals_first(arguments: Sequence[str]) -> list[str]:
+    """Las opciones globales, delante: así valen también escritas detrás del mandato."""
+    first: list[str] = []
+    rest: list[str] = []
+    pending = iter(arguments)
+    for argument in pending:
+        name = argument.partition("=")[0]
+        if name in _GLOBAL_OPTIONS:
+            first.append(argument)
+            first += [] if "=" in argument else [value for value in (next(pending, None),) if value is not None]
+        else:
+            (first if argument == "--version" else rest).append(argument)
+    return first + rest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ejecuta un mandato y devuelve su código de salida; no lanza nada."""
+    logs.configure(LogLevel.INFO, LogFormat.AUTO)
+    try:
+        code = app(
+            args=_globals_first(sys.argv[1:] if arguments is None else arguments),
+            prog_name=_PROGRAM,
+            standalone_mode=False,
+        )
+    except typer.TyperException as error:
+        terminal.complain(explain(error))
+        return ExitCode.USAGE
+    except typer.Abort:
+        return 128 + signal.SIGINT
+    except Exception as error:  # noqa: BLE001  Ídem para los mandatos que no hacen una pasada.
+        _log.error(logs.describe_bug(error))
+        return ExitCode.SOFTWARE
+    return int(code or 0)

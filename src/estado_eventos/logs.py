@@ -1,0 +1,94 @@
+"""El registro: a stderr, en texto, en JSON o con las prioridades del journal; nunca con más de una línea por suceso."""
+
+import json
+import logging
+import os
+import sys
+import time
+from datetime import UTC, datetime
+
+from estado_eventos.report import printable
+from estado_eventos.settings import LogFormat, LogLevel
+
+_log = logging.getLogger(__name__)
+_PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+_MAX_LINE = 2000
+
+
+class _StderrHandler(logging.Handler):
+    """Escribe en el `sys.stderr` del momento: una barra de progreso lo cambia mientras dura."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if sys.stderr is None:
+            return
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except OSError:
+            # Nadie lee ya el registro: no es motivo para dejar eventos sin mover.
+            return
+
+
+class _TextFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+        return "\n".join(f"{moment} - {record.levelname} - {line}" for line in self._lines(record))
+
+    def _lines(self, record: logging.LogRecord) -> list[str]:
+        lines = [record.getMessage()]
+        if record.exc_info:
+            lines += self.formatException(record.exc_info).splitlines()
+        return [printable(line, _MAX_LINE) if index == 0 else _keep_indent(line) for index, line in enumerate(lines)]
+
+
+class _JournalFormatter(_TextFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        priority = _PRIORITIES.get(record.levelname, 6)
+        return "\n".join(f"<{priority}>{line}" for line in self._lines(record))
+
+
+class _JsonFormatter(_TextFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        message, *trace = self._lines(record)
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": moment.replace("+00:00", "Z"), "level": record.levelname, "message": message}
+        return json.dumps(line | ({"traceback": trace} if trace else {}), ensure_ascii=False)
+
+
+def configure(level: LogLevel, log_format: LogFormat, *, quiet: bool = False) -> None:
+    """Prepara el registro. Con `quiet` solo sale lo que va mal."""
+    handler = _StderrHandler()
+    journal = _stderr_is_the_journal()
+    if log_format is LogFormat.JSON:
+        handler.setFormatter(_JsonFormatter())
+    elif log_format in {LogFormat.JOURNAL, LogFormat.AUTO} and journal:
+        handler.setFormatter(_JournalFormatter())
+    else:
+        handler.setFormatter(_TextFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    # httpx cuenta en INFO cada URL y httpcore en DEBUG cada cabecera, token incluido: ni en DEBUG se les deja.
+    root.setLevel(logging.WARNING)
+    own = logging.getLogger("estado_eventos")
+    own.setLevel(max(logging.WARNING, level.number) if quiet else level.number)
+
+
+def describe_bug(error: Exception) -> str:
+    """Un fallo del programa en una frase; la pila de llamadas solo sale con `LOG_LEVEL=DEBUG`."""
+    _log.debug("Fallo interno", exc_info=error)
+    return f"fallo interno ({type(error).__name__}): es un error del programa. Con LOG_LEVEL=DEBUG se ve dónde"
+
+
+def _stderr_is_the_journal() -> bool:
+    """Si `JOURNAL_STREAM` nombra el dispositivo y el inodo de este stderr (systemd.exec(5))."""
+    try:
+        device, inode = os.environ.get("JOURNAL_STREAM", "").split(":")
+        status = os.fstat(2)
+        return (status.st_dev, status.st_ino) == (int(device), int(inode))
+    except (OSError, ValueError):
+        return False
+
+
+def _keep_indent(line: str) -> str:
+    text = line.lstrip(" ")
+    return " " * (len(line) - len(text)) + printable(text, _MAX_LINE)

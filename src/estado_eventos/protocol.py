@@ -1,0 +1,230 @@
+"""Lo que el backend contesta y lo que significa: de bytes a datos o a un error con nombre, sin red."""
+
+import errno
+import json
+import math
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from estado_eventos.report import ExitCode, printable
+from estado_eventos.transitions import Event, Transition
+
+_OS_REASONS = {
+    errno.ECONNREFUSED: "conexión rehusada",
+    errno.ECONNRESET: "el servidor cortó la conexión",
+    errno.EPIPE: "el servidor cortó la conexión",
+    errno.EHOSTUNREACH: "no hay camino hasta el servidor",
+    errno.ENETUNREACH: "no hay red hasta el servidor",
+    errno.ETIMEDOUT: "el servidor no responde",
+}
+
+
+class BackendError(Exception):
+    """Una petición que no salió bien.
+
+    - `Refused`: el backend contestó que no a un evento (estado que no toca, no existe, fallo interno).
+    - `Unavailable`: no se pudo hablar con él, o dijo que ahora no puede (408, 429, 5xx).
+    - `WrongProtocol`: lo que contesta no es esta API.
+    - `Denied`: 401 o 403.
+
+    `retry_after` son los segundos que el backend pide esperar, si los pide.
+    """
+
+    code = ExitCode.FAILED
+    retryable = False
+    unwell = False
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        """`message` es una frase para una persona, sin punto final."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Refused(BackendError):
+    """El backend no quiso cambiar ese evento."""
+
+
+class Unavailable(BackendError):
+    """El backend no contesta o no puede ahora; se cura solo o esperando."""
+
+    code = ExitCode.UNAVAILABLE
+    retryable = True
+    unwell = True
+
+
+class WrongProtocol(BackendError):
+    """La respuesta no es la de esta API: otra aplicación, una página HTML, una redirección."""
+
+    code = ExitCode.PROTOCOL
+
+
+class Denied(BackendError):
+    """El backend no acepta las credenciales o el rol."""
+
+    code = ExitCode.NOPERM
+    unwell = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Una respuesta HTTP ya leída entera: nunca más grande que el tope con que se pidió."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Una página de una lista de pendientes y la URL de la siguiente, tal como llegó."""
+
+    events: tuple[Event, ...]
+    next_url: str | None = None
+
+
+def read_page(transition: Transition, answer: Answer) -> Page:
+    """Entiende la respuesta a una lista: `{"results": […]}`, páginas de DRF o una lista sin más.
+
+    Lanza `WrongProtocol`, `Unavailable` o `Denied` (403; el 401 lo explica quien conoce el token).
+    """
+    if answer.status != 200:
+        raise _list_error(answer)
+    content = _parse(answer.body)
+    items, next_url = content, None
+    if isinstance(content, dict):
+        items, next_url = content.get("results"), content.get("next")
+    if not isinstance(items, list):
+        raise WrongProtocol("la respuesta es JSON, pero no una lista de eventos")
+    events = tuple(Event.from_item(item, transition) for item in items)
+    return Page(events, next_url if isinstance(next_url, str) and next_url else None)
+
+
+def read_applied(transition: Transition, answer: Answer) -> str:
+    """El estado en que quedó el evento según la respuesta a una transición.
+
+    Lanza `Refused`, `Unavailable`, `Denied` o `WrongProtocol` si no es un sí claro.
+    """
+    if answer.status in {401, 403}:
+        raise Denied(_with_words(answer))
+    if _is_unwell(answer.status):
+        raise Unavailable(_with_words(answer), retry_after(answer.headers))
+    if answer.status != 200:
+        raise Refused(_words(answer) or f"HTTP {answer.status}")
+    content = _parse(answer.body)
+    if not isinstance(content, dict) or content.get("success") is not True:
+        raise Refused(_words(answer) or "HTTP 200, pero sin «success»")
+    status = content.get("status")
+    return printable(status, 64) if isinstance(status, str) else transition.target_status
+
+
+def _list_error(answer: Answer) -> BackendError:
+    if answer.status == 403:
+        return Denied(f"{_with_words(answer)}. El usuario del token tiene que ser admin o superadmin")
+    if _is_unwell(answer.status):
+        return Unavailable(_with_words(answer), retry_after(answer.headers))
+    if 300 <= answer.status < 400:
+        target = _without_userinfo(answer.headers.get("location", ""))
+        return WrongProtocol(
+            f"HTTP {answer.status}: redirige a «{target}» y las redirecciones no se siguen. "
+            "Ponga en BACKEND_URL la dirección definitiva"
+        )
+    if answer.status == 404:
+        return WrongProtocol("HTTP 404: ahí no está la API. Compruebe el prefijo de BACKEND_URL (¿/events?)")
+    return WrongProtocol(_with_words(answer))
+
+
+def _is_unwell(status: int) -> bool:
+    return status in {408, 425, 429} or status >= 500
+
+
+def _with_words(answer: Answer) -> str:
+    words = _words(answer)
+    return f"HTTP {answer.status}: {words}" if words else f"HTTP {answer.status}"
+
+
+def _words(answer: Answer) -> str | None:
+    """Lo que el backend dice que pasó (`error` o, en DRF, `detail`), listo para enseñarlo."""
+    try:
+        content = _parse(answer.body)
+    except WrongProtocol:
+        return None
+    if isinstance(content, dict):
+        for key in ("error", "detail"):
+            if isinstance(content.get(key), str):
+                return printable(content[key]) or None
+    return None
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_int=_bounded_int)
+    except (ValueError, RecursionError):
+        pass
+    if not body.strip():
+        raise WrongProtocol("la respuesta está vacía")
+    if body.lstrip().startswith(b"<"):
+        raise WrongProtocol("la respuesta es una página HTML, no la API. Compruebe BACKEND_URL")
+    raise WrongProtocol("la respuesta no es JSON válido")
+
+
+def _bounded_int(digits: str) -> int | str:
+    # Python se niega a leer enteros de más de 4300 cifras y perdería con él la lista entera; como texto, ese
+    # elemento es solo un id que no vale.
+    return int(digits) if len(digits) <= 64 else digits
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Los segundos que pide `Retry-After` (RFC 9110 §10.2.3), en cifras o como fecha; `None` si no se entiende."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    try:
+        moment = parsedate_to_datetime(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def explain_transport(error: BaseException) -> str:
+    """Por qué no se pudo hablar con el backend, en palabras y sin la URL."""
+    reasons = (_reason(cause) for cause in _causes(error))
+    return next((reason for reason in reasons if reason), f"error de red: {type(error).__name__}")
+
+
+def _reason(cause: BaseException) -> str | None:
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return f"el certificado TLS no vale: {printable(cause.verify_message or str(cause))}"
+        case ssl.SSLError():
+            return f"falló TLS: {printable(cause.reason or 'error de protocolo')}"
+        case socket.gaierror():
+            return "no se pudo resolver el nombre del servidor"
+        case OSError() if cause.errno in _OS_REASONS:
+            return _OS_REASONS[cause.errno]
+    text = printable(getattr(cause, "strerror", None) or str(cause))
+    return f"error de red: {text}" if text else None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """El error y sus causas, de dentro afuera: la más honda es la que dice algo."""
+    below = error.__cause__ or error.__context__
+    if below is not None:
+        yield from _causes(below)
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _causes(part)
+    yield error
+
+
+def _without_userinfo(url: str) -> str:
+    head, at, tail = url.partition("@")
+    scheme, slashes, _ = head.partition("//")
+    return printable(f"{scheme}{slashes}{tail}" if at and slashes else url, 200)

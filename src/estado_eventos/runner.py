@@ -1,0 +1,110 @@
+"""Una pasada de principio a fin: el bucle de asyncio, el límite de tiempo, las señales y el informe."""
+
+import asyncio
+import os
+import re
+import signal
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+import httpx
+
+from estado_eventos.auth import BearerAuth
+from estado_eventos.backend import Backend, tls_context
+from estado_eventos.reconcile import Course, Cut, Plan, Watch
+from estado_eventos.report import ExitCode, Report
+from estado_eventos.settings import Settings
+
+GRACE_SECONDS = 3.0
+"""Lo que se espera, tras una señal, a las peticiones que ya están en camino."""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+Run = Callable[[int, float], Awaitable[None]]
+
+
+def run_pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None = None) -> Report:
+    """Hace la pasada y devuelve su informe; acaba a tiempo pase lo que pase en la red.
+
+    Usa un bucle propio en vez de `asyncio.run`, que al acabar espera a que el sistema resuelva los nombres que
+    quedaron a medias: con un DNS colgado serían varios segundos más allá del límite.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(_pass(settings, plan, run_id, watch))
+    finally:
+        loop.close()
+
+
+async def _pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None) -> Report:
+    started_at, started = datetime.now(UTC), time.monotonic()
+    token = settings.backend_jwt_token
+    auth = BearerAuth(httpx.URL(settings.backend_url), token.get_secret_value() if token else None)
+    tls = tls_context(settings)
+    brake = _Brake()
+    async with AsyncExitStack() as stack:
+        backends = [await stack.enter_async_context(Backend(settings, auth, tls, run_id)) for _ in plan.transitions]
+        courses = [
+            Course(transition, plan, backend, brake.stop, watch)
+            for transition, backend in zip(plan.transitions, backends, strict=True)
+        ]
+        cut = await brake.drive(settings.pass_timeout, [course.run for course in courses], settings.max_concurrency)
+        return Report(
+            run_id=run_id,
+            command=plan.command,
+            backend=settings.backend_url,
+            started_at=started_at,
+            duration_seconds=time.monotonic() - started,
+            dry_run=plan.dry_run,
+            requests=sum(backend.requests for backend in backends),
+            transitions=tuple(course.report(cut) for course in courses),
+        )
+
+
+class _Brake:
+    """Lo que detiene una pasada: el límite de tiempo y las señales, con un solo `asyncio.timeout` para los dos."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self._signal: signal.Signals | None = None
+
+    async def drive(self, seconds: float, runs: Sequence[Run], workers: int) -> Cut | None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(seconds) as timeout:
+                deadline = loop.time() + seconds
+                for number in _SIGNALS:
+                    loop.add_signal_handler(number, self._halt, number, timeout)
+                try:
+                    await asyncio.gather(*(run(workers, deadline) for run in runs))
+                finally:
+                    for number in _SIGNALS:
+                        loop.remove_signal_handler(number)
+                        signal.signal(number, signal.SIG_IGN)
+        except TimeoutError:
+            if self._signal is None:
+                return Cut(f"se acabó el tiempo de la pasada ({seconds:g} s)", by_deadline=True)
+        return Cut(f"la interrumpió {self._signal.name}", by_deadline=False) if self._signal else None
+
+    def _halt(self, number: signal.Signals, timeout: asyncio.Timeout) -> None:
+        """La primera señal da un respiro a lo que está en camino; la segunda, ninguno."""
+        grace = 0.0 if self._signal else GRACE_SECONDS
+        self._signal = number
+        self.stop.set()
+        limit = asyncio.get_running_loop().time() + grace
+        timeout.reschedule(min(limit, timeout.when() or limit))
+
+
+def failed_report(command: str, run_id: str, code: ExitCode, problem: str) -> Report:
+    """El informe de una pasada que no llegó a empezar."""
+    return Report(run_id, command, None, datetime.now(UTC), problem=problem, problem_code=code)
+
+
+def new_run_id() -> str:
+    """El identificador de esta ejecución: el de systemd si este es el proceso principal de la unidad, o un UUID."""
+    invocation = os.environ.get("INVOCATION_ID", "")
+    if os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid()) and re.fullmatch(r"[0-9a-f]{32}", invocation):
+        return invocation
+    return str(uuid.uuid4())

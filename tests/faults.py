@@ -1,0 +1,173 @@
+"""Un servidor HTTP con averías: contesta lo que diga una regla o pasa la petición a un backend de verdad."""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from http.client import HTTPConnection
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Una petición recibida; `nth` es cuántas van con el mismo método y ruta, contando esta."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    nth: int
+
+
+class Fault(Enum):
+    """Averías que no son una respuesta."""
+
+    CUT = auto()
+    """Cierra sin leer ni contestar nada más."""
+    RESET = auto()
+    """Corta con RST."""
+    CUT_AFTER_APPLYING = auto()
+    """Pasa la petición al backend, que la cumple, y tira la respuesta."""
+    STALL = auto()
+    """Se queda la petición y no contesta hasta que el servidor se cierra."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drip:
+    """Manda `data` y después, una y otra vez, `drop` cada `every` segundos, hasta que cuelguen."""
+
+    data: bytes
+    drop: bytes
+    every: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Manda estos bytes; con `close`, cierra después."""
+
+    data: bytes
+    close: bool = True
+
+
+Rule = Callable[[Request], Fault | Drip | Raw | None]
+
+
+def answer(status: int, body: bytes | str = b"", **headers: str) -> Raw:
+    """Una respuesta HTTP bien hecha; los guiones bajos de las cabeceras son guiones."""
+    data = body.encode() if isinstance(body, str) else body
+    head = {"Content-Type": "application/json", "Content-Length": str(len(data)), "Connection": "close"}
+    head |= {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+    return Raw(f"HTTP/1.1 {status} Estado\r\n{lines}\r\n".encode("latin-1", "replace") + data)
+
+
+def pass_through(_request: Request) -> None:
+    """La regla que no estropea nada."""
+
+
+@dataclass
+class FaultyServer:
+    """Atiende cada conexión en un hilo. `upstream` es la URL del backend de verdad, si lo hay."""
+
+    rule: Rule = pass_through
+    upstream: str | None = None
+    requests: list[Request] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Escucha ya en un puerto libre: quien conecte no tiene que esperar."""
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Empieza a atender."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Deja de atender y suelta a quien esté esperando."""
+        self._closing.set()
+        # Cerrar el socket no despierta a quien espera en `accept`; una conexión, sí.
+        socket.create_connection(self._listener.getsockname()).close()
+        self._thread.join()
+        self._listener.close()
+
+    def count(self, method: str, ending: str = "") -> int:
+        """Cuántas peticiones llegaron con ese método y ese final de ruta."""
+        return sum(request.method == method and request.path.endswith(ending) for request in self.requests)
+
+    def _accept(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            if self._closing.is_set():
+                connection.close()
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                while (request := self._read(connection)) and self._react(connection, request):
+                    continue
+            except OSError:
+                return
+
+    def _read(self, connection: socket.socket) -> Request | None:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            chunk = connection.recv(65536)
+            if not chunk:
+                return None
+            data += chunk
+        head, _, body = data.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        while len(body) < int(headers.get("content-length", "0")):
+            body += connection.recv(65536)
+        method, path, _ = first.split(" ")
+        with self._lock:
+            nth = 1 + sum((known.method, known.path) == (method, path) for known in self.requests)
+            request = Request(method, path, headers, body, nth)
+            self.requests.append(request)
+        return request
+
+    def _react(self, connection: socket.socket, request: Request) -> bool:
+        """Contesta o no, según la regla; dice si la conexión sigue."""
+        match self.rule(request):
+            case Raw(data, close):
+                connection.sendall(data)
+                return not close
+            case Drip(data, drop, every):
+                connection.sendall(data)
+                while not self._closing.wait(every):
+                    connection.sendall(drop)
+            case Fault.RESET:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            case Fault.STALL:
+                self._closing.wait()
+            case Fault.CUT_AFTER_APPLYING:
+                self._forward(request)
+            case None:
+                connection.sendall(self._forward(request))
+                return True
+        return False
+
+    def _forward(self, request: Request) -> bytes:
+        assert self.upstream is not None, f"no hay backend al que pasar {request.method} {request.path}"
+        upstream = urlsplit(self.upstream)
+        client = HTTPConnection(upstream.hostname or "", upstream.port, timeout=30)
+        headers = {name: value for name, value in request.headers.items() if name not in {"connection", "host"}}
+        client.request(request.method, request.path, request.body, headers)
+        response = client.getresponse()
+        body = response.read()
+        client.close()
+        head = f"HTTP/1.1 {response.status} {response.reason}\r\nContent-Type: application/json\r\n"
+        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
