@@ -53,6 +53,13 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
+def _proxy(settings: Settings, tls: ssl.SSLContext) -> httpx.Proxy | None:
+    if settings.backend_proxy is None:
+        return None
+    url = httpx.URL(settings.backend_proxy.get_secret_value())
+    return httpx.Proxy(url, ssl_context=tls if url.scheme == "https" else None)
+
+
 class Backend:
     """Las peticiones de una transición, cada carril con su propia conexión.
 
@@ -72,6 +79,7 @@ class Backend:
             "X-Request-ID": run_id,
         }
         self._lanes: dict[int, httpx.AsyncClient] = {}
+        self.url = settings.backend_url
         self.requests = 0
 
     async def __aenter__(self) -> Self:
@@ -90,7 +98,7 @@ class Backend:
 
         Lanza `BackendError` si no se puede leer la primera; si falla otra, lo leído vale y `problem` dice qué pasó.
         """
-        url = httpx.URL(self._settings.backend_url + transition.list_path)
+        url = httpx.URL(self.url + transition.list_path)
         events: list[Event] = []
         seen: set[httpx.URL] = set()
         budget = MAX_LIST_BYTES
@@ -116,7 +124,7 @@ class Backend:
         """Aplica la transición y devuelve el estado en que quedó el evento; lanza `BackendError`."""
         if event.id is None or event.problem:
             raise ValueError(event.problem)
-        url = httpx.URL(self._settings.backend_url + transition.action_path(event.id))
+        url = httpx.URL(self.url + transition.action_path(event.id))
         return read_applied(transition, await self._exchange(lane, "POST", url, _MAX_ANSWER_BYTES))
 
     async def _exchange(self, lane: int, method: str, url: httpx.URL, limit: int) -> Answer:
@@ -141,12 +149,11 @@ class Backend:
 
     def _client(self, lane: int) -> httpx.AsyncClient:
         if lane not in self._lanes:
-            proxy = self._settings.backend_proxy
             transport = httpx.AsyncHTTPTransport(
                 verify=self._tls,
                 trust_env=False,
                 limits=httpx.Limits(max_connections=1, keepalive_expiry=_KEEPALIVE_SECONDS),
-                proxy=httpx.Proxy(proxy.get_secret_value(), ssl_context=self._tls) if proxy else None,
+                proxy=_proxy(self._settings, self._tls),
             )
             client = httpx.AsyncClient(
                 transport=transport,

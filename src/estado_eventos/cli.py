@@ -156,14 +156,14 @@ def _globals_first(arguments: Sequence[str]) -> list[str]:
     """Las opciones globales, delante: así valen también escritas detrás del mandato."""
     first: list[str] = []
     rest: list[str] = []
-    pending = iter(arguments)
-    for argument in pending:
-        name = argument.partition("=")[0]
-        if name in _GLOBAL_OPTIONS:
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument in _GLOBAL_OPTIONS and (value := next(remaining, None)) is not None:
+            first += [argument, value]
+        elif argument == "--version" or argument.partition("=")[0] in _GLOBAL_OPTIONS and "=" in argument:
             first.append(argument)
-            first += [] if "=" in argument else [value for value in (next(pending, None),) if value is not None]
         else:
-            (first if argument == "--version" else rest).append(argument)
+            rest.append(argument)
     return first + rest
 
 

@@ -59,7 +59,10 @@ class Ledger:
         """
         wanted = [event for event in events if not self._only or event.key in self._only]
         self.bad = tuple(event for event in wanted if event.problem)
-        shown = {event.key: event for event in wanted if not event.problem}
+        shown: dict[str, Event] = {}
+        for event in wanted:
+            if not event.problem:
+                shown.setdefault(event.key, event)
         if add:
             for key, event in shown.items():
                 if key not in self._entries:

@@ -202,9 +202,9 @@ def explain_transport(error: BaseException) -> str:
 def _reason(cause: BaseException) -> str | None:
     match cause:
         case ssl.SSLCertVerificationError():
-            return f"el certificado TLS no vale: {printable(cause.verify_message or str(cause))}"
+            return f"el certificado TLS no vale: {printable(getattr(cause, 'verify_message', None) or str(cause))}"
         case ssl.SSLError():
-            return f"falló TLS: {printable(cause.reason or 'error de protocolo')}"
+            return f"falló TLS: {printable(getattr(cause, 'reason', None) or str(cause))}"
         case socket.gaierror():
             return "no se pudo resolver el nombre del servidor"
         case OSError() if cause.errno in _OS_REASONS:

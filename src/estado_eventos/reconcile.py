@@ -13,6 +13,7 @@ from estado_eventos.ledger import Entry, Ledger
 from estado_eventos.protocol import BackendError, Denied
 from estado_eventos.report import ExitCode, Result, TransitionReport, gravest
 from estado_eventos.transitions import Transition
+from estado_eventos.turn import turn
 
 MAX_ROUNDS = 4
 FIRST_BACKOFF_SECONDS = 0.5
@@ -61,6 +62,7 @@ class Course:
         self._watch = watch
         self._ledger = Ledger(plan.only)
         self._rounds = 0
+        self._has_turn = plan.dry_run
         self._listed = False
         self._finished = False
         self._error: BackendError | None = None
@@ -74,7 +76,12 @@ class Course:
         """
         render.log_job(self.transition)
         try:
-            await self._converge(workers, deadline)
+            if self._plan.dry_run:
+                await self._converge(workers, deadline)
+            else:
+                async with turn(f"{self._backend.url} {self.transition.name}"):
+                    self._has_turn = True
+                    await self._converge(workers, deadline)
             for event in self._ledger.bad:
                 render.log_settled(self.transition, event, Result.FAILED, event.problem)
             self._finished = not self._stop.is_set() or (self._listed and not self._ledger.has_unsettled)
@@ -196,8 +203,8 @@ class Course:
             yield ExitCode.NOPERM, self._ledger.denial
         where = f"lista de pendientes de {self.transition.noun}"
         if cut and not self._finished:
-            yield ExitCode.TEMPFAIL, cut.reason
-            if cut.by_deadline and not self._listed:
+            yield ExitCode.TEMPFAIL, cut.reason if self._has_turn else f"otra pasada no acaba; {cut.reason}"
+            if cut.by_deadline and self._has_turn and not self._listed:
                 yield ExitCode.UNAVAILABLE, f"{where}: no llegó; {cut.reason}"
         if self._error:
             yield self._error.code, f"{where}: {self._error}"

@@ -88,7 +88,7 @@ def pending_lines(report: Report) -> Iterator[str]:
 def outcome_cells(outcome: Outcome) -> tuple[str, str, str]:
     """El evento, su hora y su retraso, en palabras."""
     event = outcome.event
-    due = event.due_at.strftime("%Y-%m-%d %H:%M:%S%:z") if event.due_at else printable(event.due_text, 40) or "?"
+    due = event.due_at.isoformat(sep=" ", timespec="seconds") if event.due_at else printable(event.due_text, 40) or "?"
     return (
         printable(event.key, 64) if event.id is not None else "sin id",
         due,

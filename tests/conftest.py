@@ -1,0 +1,51 @@
+"""Los servidores de verdad que comparten las pruebas."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.backend.server import ReferenceBackend
+from tests.postgres import PostgresUnavailableError, postgres_server
+
+
+@pytest.fixture(scope="session")
+def backend_server() -> Iterator[ReferenceBackend]:
+    """El backend de referencia sobre SQLite, uno por sesión."""
+    with ReferenceBackend() as server:
+        yield server
+
+
+@pytest.fixture
+def backend(backend_server: ReferenceBackend) -> ReferenceBackend:
+    """El mismo, como recién arrancado."""
+    backend_server.reset()
+    return backend_server
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """La DATABASE_URL de un PostgreSQL de usar y tirar; en CI, su falta es un fallo."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgres_server())
+        except PostgresUnavailableError as reason:
+            if "CI" in os.environ:
+                raise
+            pytest.skip(f"Sin PostgreSQL: {reason}")
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_backend_server(postgres_url: str) -> Iterator[ReferenceBackend]:
+    """El backend de referencia sobre PostgreSQL, uno por sesión."""
+    with ReferenceBackend(database_url=postgres_url) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_backend(postgres_backend_server: ReferenceBackend) -> ReferenceBackend:
+    """El mismo, como recién arrancado."""
+    postgres_backend_server.reset()
+    return postgres_backend_server

@@ -1,0 +1,83 @@
+"""Lo que el diseño promete del código mismo."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import estado_eventos
+from estado_eventos.transitions import TRANSITIONS
+from tests.faults import FaultyServer, answer
+from tests.program import environment
+
+SOURCES = sorted(Path(estado_eventos.__file__).parent.glob("*.py"))
+_WATCH_IMPORTS = """
+import sys, runpy, os
+# click está aquí por las herramientas de desarrollo, y con él httpx importa su propia consola, con rich.
+sys.modules["httpx._main"] = None
+os._exit = lambda code: print(*sorted(sys.modules))
+sys.argv = ["estado-eventos", "run-once", "--quiet"]
+runpy.run_module("estado_eventos", run_name="__main__")
+"""
+
+
+def test_imports_flow_one_way() -> None:
+    """Las capas del diseño se respetan."""
+    finished = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports")],
+        cwd=Path(__file__).parents[1],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert finished.returncode == 0, finished.stdout
+
+
+def test_api_words_are_in_transitions_alone() -> None:
+    """Los verbos y estados de la API solo están escritos en `transitions.py`."""
+    words = {transition.name for transition in TRANSITIONS}
+    words |= {transition.target_status for transition in TRANSITIONS}
+    words |= {transition.date_field for transition in TRANSITIONS}
+    for source in SOURCES:
+        if source.name == "transitions.py":
+            continue
+        strings = {
+            node.value
+            for node in ast.walk(ast.parse(source.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        assert not strings & words, source.name
+        assert not any("events-status" in string for string in strings), source.name
+
+
+def test_modules_fit_in_a_head() -> None:
+    """Ningún módulo pasa de 250 líneas."""
+    sizes = {source.name: len(source.read_text().splitlines()) for source in SOURCES}
+
+    assert {name: size for name, size in sizes.items() if size > 250} == {}
+
+
+def test_the_backend_of_reference_knows_nothing_of_us() -> None:
+    """El backend de referencia no importa nada de `src`: no puede heredar nuestros errores."""
+    for source in (Path(__file__).parent / "backend").rglob("*.py"):
+        assert not re.search(r"^\s*(from|import) estado_eventos", source.read_text(), re.MULTILINE), source
+
+
+def test_a_quiet_pass_imports_nothing_it_does_not_use() -> None:
+    """Una pasada sin eventos por http no carga ni rich, ni TLS del sistema, ni PyJWT."""
+    with FaultyServer(lambda _: answer(200, "[]")) as server:
+        finished = subprocess.run(
+            [sys.executable, "-c", _WATCH_IMPORTS],
+            env=environment(BACKEND_URL=server.url),
+            cwd="/",
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    loaded = set(finished.stdout.split())
+
+    assert "estado_eventos.runner" in loaded
+    unwanted = ("rich.console", "rich.table", "rich.progress", "truststore", "jwt", "pygments", "cryptography")
+    assert loaded.isdisjoint(unwanted)
