@@ -1,6 +1,7 @@
 """Un servidor HTTP con averías: contesta lo que diga una regla o pasa la petición a un backend de verdad."""
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -21,6 +22,7 @@ class Request:
     headers: dict[str, str]
     body: bytes
     nth: int
+    peer: str
 
 
 class Fault(Enum):
@@ -71,10 +73,11 @@ def pass_through(_request: Request) -> None:
 
 @dataclass
 class FaultyServer:
-    """Atiende cada conexión en un hilo. `upstream` es la URL del backend de verdad, si lo hay."""
+    """Atiende cada conexión en un hilo. `upstream` es la URL del backend de verdad, si lo hay; con `tls`, es https."""
 
     rule: Rule = pass_through
     upstream: str | None = None
+    tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -82,7 +85,8 @@ class FaultyServer:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "https" if self.tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def __enter__(self) -> Self:
@@ -113,12 +117,12 @@ class FaultyServer:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:
-            try:
-                while (request := self._read(connection)) and self._react(connection, request):
+        try:
+            with self.tls.wrap_socket(connection, server_side=True) if self.tls else connection as channel:
+                while (request := self._read(channel)) and self._react(channel, request):
                     continue
-            except OSError:
-                return
+        except OSError:
+            connection.close()
 
     def _read(self, connection: socket.socket) -> Request | None:
         data = b""
@@ -135,7 +139,7 @@ class FaultyServer:
         method, path, _ = first.split(" ")
         with self._lock:
             nth = 1 + sum((known.method, known.path) == (method, path) for known in self.requests)
-            request = Request(method, path, headers, body, nth)
+            request = Request(method, path, headers, body, nth, peer=str(connection.getpeername()))
             self.requests.append(request)
         return request
 

@@ -158,12 +158,16 @@ def _globals_first(arguments: Sequence[str]) -> list[str]:
     rest: list[str] = []
     remaining = iter(arguments)
     for argument in remaining:
-        if argument in _GLOBAL_OPTIONS and (value := next(remaining, None)) is not None:
-            first += [argument, value]
-        elif argument == "--version" or argument.partition("=")[0] in _GLOBAL_OPTIONS and "=" in argument:
-            first.append(argument)
-        else:
+        name, equals, _ = argument.partition("=")
+        if name not in (*_GLOBAL_OPTIONS, "--version"):
             rest.append(argument)
+            continue
+        first.append(argument)
+        if name in _GLOBAL_OPTIONS and not equals:
+            value = next(remaining, None)
+            if value is None:
+                return first
+            first.append(value)
     return first + rest
 
 

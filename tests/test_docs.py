@@ -1,0 +1,95 @@
+"""La documentación dice lo que el programa hace."""
+
+import io
+import json
+import re
+import tomllib
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from estado_eventos import __version__
+from estado_eventos.cli import app
+from estado_eventos.report import ExitCode, Result
+from estado_eventos.settings import Settings, load
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+ENV_EXAMPLE = (ROOT / ".env.example").read_text()
+NAMES = [name.upper() for name in Settings.model_fields]
+
+
+def rows(text: str) -> list[str]:
+    """Lo que hay en la primera columna de las tablas."""
+    return re.findall(r"^\| (.+?) \|", text, re.MULTILINE)
+
+
+def test_every_setting_is_documented() -> None:
+    """Cada variable está en la tabla del README y en `.env.example`, y no sobra ninguna en este."""
+    documented = " ".join(rows(README))
+
+    assert [name for name in NAMES if f"`{name}`" not in documented] == []
+    assert set(re.findall(r"^#?([A-Z_]+)=", ENV_EXAMPLE, re.MULTILINE)) == set(NAMES)
+
+
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    """Los valores de `.env.example`, descomentados, son los de fábrica."""
+    uncommented = re.sub(r"^#([A-Z_]+=)", r"\1", ENV_EXAMPLE, flags=re.MULTILINE)
+    empty = tmp_path / "vacío.env"
+    empty.touch()
+    values = {name: value for name, value in dotenv_values(stream=io.StringIO(uncommented)).items() if value}
+
+    assert load(values, empty).settings.model_dump() == load({}, empty).settings.model_dump()
+
+
+def test_every_exit_code_is_documented() -> None:
+    """Cada código de salida está en la tabla del README, con el nombre que le da systemd."""
+    documented = rows(README)
+    for code in ExitCode:
+        assert str(int(code)) in documented or f"{int(code)} `{code.name}`" in documented
+
+
+def test_every_result_is_documented() -> None:
+    """Cada resultado de un evento está explicado en el README."""
+    assert [result for result in Result if f"`{result}`" not in rows(README)] == []
+
+
+def test_every_command_is_documented() -> None:
+    """Cada mandato aparece en el README."""
+    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+
+    assert [name for name in names if f"`{name}`" not in README and f"estado-eventos {name}" not in README] == []
+
+
+def test_the_json_example_is_json_with_the_keys_of_the_report() -> None:
+    """El informe de ejemplo del README se puede leer."""
+    (block,) = re.findall(r"```json\n(.+?)```", README, re.DOTALL)
+
+    assert json.loads(block)["transitions"]["start"]["events"][0]["result"] == "done"
+
+
+def test_the_readme_opens_in_english_and_goes_on_in_spanish() -> None:
+    """El README abre con dos líneas en inglés y sigue en español."""
+    first, second, blank, title = README.splitlines()[:4]
+
+    assert first.startswith("`estado-eventos` starts and finishes")
+    assert second
+    assert (blank, title) == ("", "# estado-eventos")
+
+
+def test_the_version_is_said_once() -> None:
+    """La versión sale de un solo sitio."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert "version" in project["dynamic"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+
+
+def test_requirements_are_pinned_by_hash_and_name_no_index() -> None:
+    """Las dependencias van fijadas con su hash y sin dirección de ningún índice."""
+    for path in (ROOT / "requirements").glob("*.txt"):
+        text = path.read_text()
+        assert "://" not in text, path
+        for requirement in re.findall(r"^[a-z0-9].*(?:\n    --hash=\S+.*)*", text, re.MULTILINE):
+            assert "==" in requirement.split("\n")[0], requirement
+            assert "--hash=sha256:" in requirement, requirement
