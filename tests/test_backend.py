@@ -1,7 +1,6 @@
 """Las conexiones: TLS, nombres que no se resuelven y conexiones que se reutilizan."""
 
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ socket.getaddrinfo = lambda *_, **__: time.sleep(30)
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Iterator[tuple[trustme.CA, Path]]:
+def authority(tmp_path: Path) -> tuple[trustme.CA, Path]:
     """Una autoridad de certificación privada y el archivo con su certificado."""
     authority = trustme.CA()
     path = tmp_path / "ca.pem"
