@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.listo
 
-.PHONY: demo test check lint types layers lock clean
+.PHONY: demo test e2e check lint types layers lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tests.demo
@@ -14,6 +14,10 @@ test: $(READY)
 	$(BIN)/coverage run -m pytest -n auto
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+# systemd y cron de verdad, en un contenedor; hace falta ser root.
+e2e: $(READY)
+	$(BIN)/pytest -m e2e tests/e2e
 
 check: lint types layers test
 
@@ -30,6 +34,7 @@ layers: $(READY)
 lock: $(READY)
 	$(BIN)/uv pip compile $(LOCK) -o requirements/run.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) -c requirements/run.txt -o requirements/dev.txt pyproject.toml requirements/dev.in
+	$(BIN)/uv pip compile $(LOCK) -c requirements/run.txt -o requirements/e2e.txt requirements/e2e.in
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
 

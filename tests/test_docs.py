@@ -11,7 +11,8 @@ from dotenv import dotenv_values
 from estado_eventos import __version__
 from estado_eventos.cli import app
 from estado_eventos.report import ExitCode, Result
-from estado_eventos.settings import Settings, load
+from estado_eventos.settings import Settings
+from estado_eventos.sources import load
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

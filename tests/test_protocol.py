@@ -17,12 +17,12 @@ from estado_eventos.protocol import (
     Refused,
     Unavailable,
     WrongProtocol,
-    explain_transport,
     read_applied,
     read_page,
     retry_after,
 )
 from estado_eventos.transitions import START, is_safe_id
+from estado_eventos.transport_errors import explain_transport
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

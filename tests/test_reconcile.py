@@ -432,7 +432,7 @@ def test_without_credentials_nothing_is_sent(backend: ReferenceBackend) -> None:
     let_in = run("run-once", env={"BACKEND_URL": backend.url})
 
     assert open_door.code == 77
-    assert "Ponga BACKEND_JWT_TOKEN" in open_door.stderr
+    assert "Ponga BACKEND_EMAIL y BACKEND_PASSWORD, o BACKEND_JWT_TOKEN" in open_door.stderr
     assert let_in.code == 0
     assert all(request.authorization is None for request in backend.requests())
 

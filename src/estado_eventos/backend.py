@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
@@ -12,25 +13,25 @@ from typing import Self
 import httpx
 
 from estado_eventos import __version__
-from estado_eventos.auth import BearerAuth, same_origin
+from estado_eventos.auth import Account, BearerAuth, same_origin
 from estado_eventos.protocol import (
     Answer,
     BackendError,
     Denied,
     Unavailable,
     WrongProtocol,
-    explain_transport,
     read_applied,
     read_page,
+    read_token,
 )
 from estado_eventos.settings import Settings
+from estado_eventos.tokens import Token
 from estado_eventos.transitions import Event, Transition
+from estado_eventos.transport import MAX_ANSWER_BYTES, CappedTransport
+from estado_eventos.transport_errors import explain_transport
 
 MAX_LIST_BYTES = 32 << 20
 MAX_PAGES = 10_000
-_MAX_ANSWER_BYTES = 64 << 10
-# gunicorn cierra una conexión ociosa a los 2 s; reutilizarla justo entonces perdería la petición.
-_KEEPALIVE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +42,14 @@ class Listing:
     problem: BackendError | None = None
 
 
-def tls_context(settings: Settings) -> ssl.SSLContext:
-    """El contexto TLS de todas las conexiones: las autoridades del sistema, o ninguna si todo es `http://`."""
-    proxy = settings.backend_proxy
-    urls = (settings.backend_url, proxy.get_secret_value() if proxy else "")
-    if any(url.startswith("https:") for url in urls):
-        import truststore
-
-        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Vacío cuesta 25 ms menos que cargado, y si algo lo usara por error no se fiaría de nadie.
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _proxy(settings: Settings, tls: ssl.SSLContext) -> httpx.Proxy | None:
-    if settings.backend_proxy is None:
-        return None
-    url = httpx.URL(settings.backend_proxy.get_secret_value())
-    return httpx.Proxy(url, ssl_context=tls if url.scheme == "https" else None)
+def request_headers(run_id: str) -> dict[str, str]:
+    """Las cabeceras de todo lo que se pide; con `run_id` se encuentra la pasada en el registro del backend."""
+    return {
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": f"estado-eventos/{__version__}",
+        "X-Request-ID": run_id,
+    }
 
 
 class Backend:
@@ -67,17 +59,12 @@ class Backend:
     conexión, no. Nada de lo que pide lanza otra cosa que `BackendError`.
     """
 
-    def __init__(self, settings: Settings, auth: BearerAuth, tls: ssl.SSLContext, run_id: str) -> None:
-        """`run_id` va en `X-Request-ID` de cada petición."""
+    def __init__(self, settings: Settings, auth: BearerAuth, tls: ssl.SSLContext, headers: Mapping[str, str]) -> None:
+        """`headers` van en cada petición."""
         self._settings = settings
         self._auth = auth
         self._tls = tls
-        self._headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": f"estado-eventos/{__version__}",
-            "X-Request-ID": run_id,
-        }
+        self._headers = headers
         self._lanes: dict[int, httpx.AsyncClient] = {}
         self.url = settings.backend_url
         self.requests = 0
@@ -93,6 +80,9 @@ class Backend:
         for client in self._lanes.values():
             await client.aclose()
 
+    def _count(self) -> None:
+        self.requests += 1
+
     async def pending(self, transition: Transition) -> Listing:
         """La lista de pendientes, con todas sus páginas.
 
@@ -107,6 +97,7 @@ class Backend:
                 answer = await self._exchange(0, "GET", url, budget)
                 page = read_page(transition, answer)
             except BackendError as error:
+                error.redact(self._auth.secrets)
                 if not seen:
                     raise
                 return Listing(tuple(events), error)
@@ -125,49 +116,45 @@ class Backend:
         if event.id is None or event.problem:
             raise ValueError(event.problem)
         url = httpx.URL(self.url + transition.action_path(event.id))
-        return read_applied(transition, await self._exchange(lane, "POST", url, _MAX_ANSWER_BYTES))
+        try:
+            return read_applied(transition, await self._exchange(lane, "POST", url, MAX_ANSWER_BYTES))
+        except BackendError as error:
+            error.redact(self._auth.secrets)
+            raise
+
+    async def sign_in(self, account: Account) -> Token:
+        """Inicia sesión una vez con esa cuenta; lanza `BackendError`."""
+        answer = await self._send(0, self._auth.login_request(account), auth=None)
+        try:
+            return Token.read(read_token(answer), datetime.now(UTC))
+        except BackendError as error:
+            error.redact(account.secrets)
+            raise
 
     async def _exchange(self, lane: int, method: str, url: httpx.URL, limit: int) -> Answer:
-        client = self._client(lane)
-        with _network_errors(self._settings.http_timeout):
-            async with asyncio.timeout(self._settings.http_timeout):
-                request = client.build_request(method, url)
-                response = await client.send(request, auth=self._auth, stream=True)
-                try:
-                    if response.headers.get("content-encoding", "identity").lower() != "identity":
-                        raise WrongProtocol("la respuesta viene comprimida sin haberlo pedido")
-                    body = bytearray()
-                    async for chunk in response.aiter_raw():
-                        body += chunk
-                        if len(body) > limit:
-                            raise WrongProtocol(f"la respuesta pasa de {limit >> 10} KiB")
-                finally:
-                    await response.aclose()
-        if response.status_code == 401:
+        request = self._client(lane).build_request(method, url, extensions={"limit": limit})
+        answer = await self._send(lane, request, self._auth)
+        if answer.status == httpx.codes.UNAUTHORIZED:
             raise Denied(self._auth.explain_denial())
-        return Answer(response.status_code, response.headers, bytes(body))
+        return answer
+
+    async def _send(self, lane: int, request: httpx.Request, auth: BearerAuth | None) -> Answer:
+        seconds = self._settings.http_timeout
+        with _network_errors(request.url, seconds):
+            async with asyncio.timeout(seconds):
+                response = await self._client(lane).send(request, auth=auth)
+        return Answer(response.status_code, response.headers, response.content)
 
     def _client(self, lane: int) -> httpx.AsyncClient:
         if lane not in self._lanes:
-            transport = httpx.AsyncHTTPTransport(
-                verify=self._tls,
-                trust_env=False,
-                limits=httpx.Limits(max_connections=1, keepalive_expiry=_KEEPALIVE_SECONDS),
-                proxy=_proxy(self._settings, self._tls),
-            )
-            client = httpx.AsyncClient(
-                transport=transport,
+            self._lanes[lane] = httpx.AsyncClient(
+                transport=CappedTransport(self._settings, self._tls, self._count),
                 timeout=None,  # noqa: S113  El tiempo lo pone `asyncio.timeout`, que cuenta la petición entera.
                 trust_env=False,
                 headers=self._headers,
-                event_hooks={"request": [self._count]},
             )
-            client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            self._lanes[lane] = client
+            self._lanes[lane].cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         return self._lanes[lane]
-
-    async def _count(self, request: httpx.Request) -> None:  # noqa: ARG002  Lo llama httpx con la petición.
-        self.requests += 1
 
 
 def _next_page(current: httpx.URL, text: str, seen: set[httpx.URL]) -> httpx.URL:
@@ -186,7 +173,7 @@ def _next_page(current: httpx.URL, text: str, seen: set[httpx.URL]) -> httpx.URL
 
 
 @contextmanager
-def _network_errors(timeout: float) -> Iterator[None]:
+def _network_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
     """Todo lo que httpx puede lanzar, como `Unavailable`.
 
     No todo hereda de `httpx.HTTPError`: al fuzzear aparecen también `InvalidURL`, `OSError` y `ValueError`.
@@ -195,5 +182,9 @@ def _network_errors(timeout: float) -> Iterator[None]:
         yield
     except TimeoutError:
         raise Unavailable(f"no contestó en {timeout:g} s") from None
+    except httpx.RequestError as error:
+        reason = explain_transport(error)
+        renewing = error.request.url != url
+        raise Unavailable(f"al renovar el token en AUTH_URL: {reason}" if renewing else reason) from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
         raise Unavailable(explain_transport(error)) from error

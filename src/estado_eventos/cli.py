@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
-from estado_eventos import __version__, logs, render, terminal
+from estado_eventos import __version__, logs, pass_command, terminal, token_command
+from estado_eventos.protocol import BackendError
 from estado_eventos.reconcile import Plan
-from estado_eventos.report import ExitCode, Report
-from estado_eventos.runner import failed_report, new_run_id, run_pass
-from estado_eventos.settings import LogFormat, LogLevel, SettingsError, load
+from estado_eventos.report import ExitCode
+from estado_eventos.settings import LogFormat, LogLevel, SettingsError
+from estado_eventos.sources import Loaded, load
 from estado_eventos.transitions import TRANSITIONS, Transition, is_safe_id
 from estado_eventos.usage import SpanishCommand, SpanishGroup, explain
 
@@ -82,6 +83,9 @@ Only = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Escribe en la salida solo el informe, en JSON.")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Dice cuánto le queda al token configurado y de dónde sale, sin enseñarlo.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No escribe nada si todo va bien; para cron.")]
 
 
@@ -105,7 +109,7 @@ def _pass_command(name: str, transitions: tuple[Transition, ...], summary: str) 
         quiet: Quiet = False,
     ) -> int:
         plan = Plan(name, transitions, frozenset(event or ()), dry_run=dry_run)
-        return _run(context.obj, plan, as_json=as_json, quiet=quiet)
+        return pass_command.run(plan, lambda: _load(context, quiet=quiet), as_json=as_json, quiet=quiet)
 
     app.command(name, cls=SpanishCommand, help=summary)(command)
 
@@ -122,34 +126,24 @@ _pass_command(
 @app.command(cls=SpanishCommand)
 def pending(context: typer.Context, as_json: AsJson = False) -> int:
     """Enseña qué eventos están pendientes ahora y cuánto se retrasan, sin cambiar nada."""
-    return _run(context.obj, Plan("pending", TRANSITIONS, dry_run=True), as_json=as_json, quiet=True)
+    plan = Plan("pending", TRANSITIONS, dry_run=True)
+    return pass_command.run(plan, lambda: _load(context, quiet=True), as_json=as_json, quiet=True)
 
 
-def _run(options: _Globals, plan: Plan, *, as_json: bool, quiet: bool) -> int:
-    report = _attempt(options, plan, new_run_id(), quiet=quiet)
-    render.log_closing(report)
-    if as_json:
-        terminal.write([render.report_json(report)])
-    elif plan.command == "pending":
-        terminal.show_pending(report)
-    elif not quiet:
-        terminal.show_summary(report)
-    return report.exit_code
+@app.command(cls=SpanishCommand)
+def token(context: typer.Context, check: Check = False) -> int:
+    """Inicia sesión y escribe un token en la salida; pregunta la cuenta si no está configurada."""
+    loaded = _load(context, half_account=True)
+    return token_command.check(loaded) if check else token_command.issue(loaded.settings)
 
 
-def _attempt(options: _Globals, plan: Plan, run_id: str, *, quiet: bool) -> Report:
-    try:
-        loaded = load(options.overrides, options.env_file)
-        settings = loaded.settings
-        logs.configure(settings.log_level, settings.log_format, quiet=quiet)
-        for notice in loaded.notices:
-            _log.warning(notice)
-        with terminal.progress(wanted=not quiet) as watch:
-            return run_pass(settings, plan, run_id, watch)
-    except SettingsError as error:
-        return failed_report(plan.command, run_id, ExitCode.CONFIG, str(error))
-    except Exception as error:  # noqa: BLE001  Ningún fallo nuestro llega a una persona como un volcado de pila.
-        return failed_report(plan.command, run_id, ExitCode.SOFTWARE, logs.describe_bug(error))
+def _load(context: typer.Context, *, quiet: bool = False, half_account: bool = False) -> Loaded:
+    options: _Globals = context.obj
+    loaded = load(options.overrides, options.env_file, half_account=half_account)
+    logs.configure(loaded.settings.log_level, loaded.settings.log_format, quiet=quiet)
+    for notice in loaded.notices:
+        _log.warning(notice)
+    return loaded
 
 
 def _globals_first(arguments: Sequence[str]) -> list[str]:
@@ -185,6 +179,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     except typer.Abort:
         return 128 + signal.SIGINT
+    except SettingsError as error:
+        _log.error("%s", error)
+        return ExitCode.CONFIG
+    except BackendError as error:
+        _log.error("%s.", str(error).rstrip("."))
+        return error.code
     except Exception as error:  # noqa: BLE001  Ídem para los mandatos que no hacen una pasada.
         _log.error(logs.describe_bug(error))
         return ExitCode.SOFTWARE

@@ -1,11 +1,8 @@
 """Lo que el backend contesta y lo que significa: de bytes a datos o a un error con nombre, sin red."""
 
-import errno
 import json
 import math
-import socket
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,15 +10,6 @@ from typing import Any
 
 from estado_eventos.report import ExitCode, printable
 from estado_eventos.transitions import Event, Transition
-
-_OS_REASONS = {
-    errno.ECONNREFUSED: "conexión rehusada",
-    errno.ECONNRESET: "el servidor cortó la conexión",
-    errno.EPIPE: "el servidor cortó la conexión",
-    errno.EHOSTUNREACH: "no hay camino hasta el servidor",
-    errno.ENETUNREACH: "no hay red hasta el servidor",
-    errno.ETIMEDOUT: "el servidor no responde",
-}
 
 
 class BackendError(Exception):
@@ -43,6 +31,13 @@ class BackendError(Exception):
         """`message` es una frase para una persona, sin punto final."""
         super().__init__(message)
         self.retry_after = retry_after
+
+    def redact(self, secrets: Iterable[str]) -> None:
+        """Tacha de la frase los secretos que un backend indiscreto haya repetido en su respuesta."""
+        (sentence,) = self.args
+        for secret in secrets:
+            sentence = sentence.replace(secret, "***")
+        self.args = (sentence,)
 
 
 class Refused(BackendError):
@@ -122,6 +117,25 @@ def read_applied(transition: Transition, answer: Answer) -> str:
     return printable(status, 64) if isinstance(status, str) else transition.target_status
 
 
+def read_token(answer: Answer) -> str:
+    """El token que da `/auth/login/` o `/auth/refresh-token/`.
+
+    Lanza `Denied` si no acepta las credenciales, `Unavailable` o `WrongProtocol`.
+    """
+    if answer.status in {400, 401, 403}:
+        raise Denied(
+            f"el backend no acepta BACKEND_EMAIL y BACKEND_PASSWORD ({_with_words(answer)}). "
+            "Compruebe BACKEND_PASSWORD: quizá la cambiaron"
+        )
+    if _is_unwell(answer.status):
+        raise Unavailable(f"no se puede iniciar sesión: {_with_words(answer)}", retry_after(answer.headers))
+    content = _parse(answer.body) if answer.status == 200 else None
+    token = content.get("token") if isinstance(content, dict) else None
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token or " " in token:
+        raise WrongProtocol(f"HTTP {answer.status} sin token al iniciar sesión. Compruebe AUTH_URL")
+    return token
+
+
 def _list_error(answer: Answer) -> BackendError:
     if answer.status == 403:
         return Denied(f"{_with_words(answer)}. El usuario del token tiene que ser admin o superadmin")
@@ -191,37 +205,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def explain_transport(error: BaseException) -> str:
-    """Por qué no se pudo hablar con el backend, en palabras y sin la URL."""
-    reasons = (_reason(cause) for cause in _causes(error))
-    return next((reason for reason in reasons if reason), f"error de red: {type(error).__name__}")
-
-
-def _reason(cause: BaseException) -> str | None:
-    match cause:
-        case ssl.SSLCertVerificationError():
-            return f"el certificado TLS no vale: {printable(getattr(cause, 'verify_message', None) or str(cause))}"
-        case ssl.SSLError():
-            return f"falló TLS: {printable(getattr(cause, 'reason', None) or str(cause))}"
-        case socket.gaierror():
-            return "no se pudo resolver el nombre del servidor"
-        case OSError() if cause.errno in _OS_REASONS:
-            return _OS_REASONS[cause.errno]
-    text = printable(getattr(cause, "strerror", None) or str(cause))
-    return f"error de red: {text}" if text else None
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """El error y sus causas, de dentro afuera: la más honda es la que dice algo."""
-    below = error.__cause__ or error.__context__
-    if below is not None:
-        yield from _causes(below)
-    if isinstance(error, BaseExceptionGroup):
-        for part in error.exceptions:
-            yield from _causes(part)
-    yield error
 
 
 def _without_userinfo(url: str) -> str:

@@ -3,8 +3,10 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from estado_eventos.report import ExitCode, Outcome, Report, Result, TransitionReport, printable
+from estado_eventos.tokens import Token
 from estado_eventos.transitions import Event, Transition
 
 _log = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ def log_found(transition: Transition, pending: int) -> None:
 def log_attempt(transition: Transition, event: Event) -> None:
     """Que se va a intentar un evento."""
     if _log.isEnabledFor(logging.INFO):
-        due = printable(event.due_text, 64) or "desconocida"
+        due = event.due_text or "desconocida"
         _log.info(
             "Intentando %s evento %s (fecha %s: %s)",
             transition.infinitive,
@@ -88,7 +90,7 @@ def pending_lines(report: Report) -> Iterator[str]:
 def outcome_cells(outcome: Outcome) -> tuple[str, str, str]:
     """El evento, su hora y su retraso, en palabras."""
     event = outcome.event
-    due = event.due_at.isoformat(sep=" ", timespec="seconds") if event.due_at else printable(event.due_text, 40) or "?"
+    due = event.due_at.isoformat(sep=" ", timespec="seconds") if event.due_at else "?"
     return (
         printable(event.key, 64) if event.id is not None else "sin id",
         due,
@@ -118,3 +120,15 @@ def spoken_lag(seconds: float | None) -> str:
     first = next((index for index, (amount, _) in enumerate(amounts) if amount), len(amounts) - 1)
     words = [f"{amount} {unit}" for amount, unit in amounts[first : first + 2] if amount] or ["0 s"]
     return ("-" if seconds < 0 and total else "") + " ".join(words)
+
+
+def spoken_token(token: Token, now: datetime) -> str:
+    """Hasta cuándo vale un token y para quién, en palabras y sin el token."""
+    left = token.left(now)
+    role = f", rol {token.role}" if token.role else ""
+    if left is None or token.expires_at is None:
+        return f"no dice cuándo caduca{role}"
+    moment = f"{token.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    if left <= timedelta():
+        return f"caducó el {moment}{role}"
+    return f"le quedan {spoken_lag(left.total_seconds())} (caduca el {moment}){role}"

@@ -128,6 +128,7 @@ class Report:
     duration_seconds: float = 0.0
     dry_run: bool = False
     requests: int = 0
+    token_expires_at: datetime | None = None
     transitions: tuple[TransitionReport, ...] = ()
     problem: str | None = None
     problem_code: ExitCode = ExitCode.OK
@@ -162,6 +163,7 @@ class Report:
             "exit_code": int(self.exit_code),
             "error": self.error,
             "requests": self.requests,
+            "token_expires_at": _utc_text(self.token_expires_at) if self.token_expires_at else None,
             "transitions": {part.transition.name: part.to_dict() for part in self.transitions},
         }
 

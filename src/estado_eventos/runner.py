@@ -6,17 +6,18 @@ import re
 import signal
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
-import httpx
-
-from estado_eventos.auth import BearerAuth
-from estado_eventos.backend import Backend, tls_context
+from estado_eventos.auth import Account, BearerAuth
+from estado_eventos.backend import Backend, request_headers
 from estado_eventos.reconcile import Course, Cut, Plan, Watch
 from estado_eventos.report import ExitCode, Report
 from estado_eventos.settings import Settings
+from estado_eventos.tokens import Token
+from estado_eventos.transport import tls_context
 
 GRACE_SECONDS = 3.0
 """Lo que se espera, tras una señal, a las peticiones que ya están en camino."""
@@ -25,27 +26,47 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 Run = Callable[[int, float], Awaitable[None]]
 
 
-def run_pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None = None) -> Report:
-    """Hace la pasada y devuelve su informe; acaba a tiempo pase lo que pase en la red.
+T = TypeVar("T")
 
-    Usa un bucle propio en vez de `asyncio.run`, que al acabar espera a que el sistema resuelva los nombres que
-    quedaron a medias: con un DNS colgado serían varios segundos más allá del límite.
+
+def run_pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None = None) -> Report:
+    """Hace la pasada y devuelve su informe; acaba a tiempo pase lo que pase en la red."""
+    return _run(_pass(settings, plan, run_id, watch))
+
+
+def sign_in(settings: Settings, account: Account, run_id: str) -> Token:
+    """Pide un token al backend con esa cuenta; lanza `BackendError`."""
+
+    async def ask() -> Token:
+        headers = request_headers(run_id)
+        async with Backend(settings, BearerAuth(settings, headers), tls_context(settings), headers) as backend:
+            return await backend.sign_in(account)
+
+    return _run(ask())
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Ejecuta `work` en un bucle propio.
+
+    No en el de `asyncio.run`, que al acabar espera a que el sistema resuelva los nombres que quedaron a medias: con un
+    DNS colgado serían varios segundos más allá del límite.
     """
     loop = asyncio.new_event_loop()
     try:
-        return loop.run_until_complete(_pass(settings, plan, run_id, watch))
+        return loop.run_until_complete(work)
     finally:
         loop.close()
 
 
 async def _pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None) -> Report:
     started_at, started = datetime.now(UTC), time.monotonic()
-    token = settings.backend_jwt_token
-    auth = BearerAuth(httpx.URL(settings.backend_url), token.get_secret_value() if token else None)
+    headers = request_headers(run_id)
+    auth = BearerAuth(settings, headers)
+    auth.warn_if_expiring(started_at)
     tls = tls_context(settings)
     brake = _Brake()
     async with AsyncExitStack() as stack:
-        backends = [await stack.enter_async_context(Backend(settings, auth, tls, run_id)) for _ in plan.transitions]
+        backends = [await stack.enter_async_context(Backend(settings, auth, tls, headers)) for _ in plan.transitions]
         courses = [
             Course(transition, plan, backend, brake.stop, watch)
             for transition, backend in zip(plan.transitions, backends, strict=True)
@@ -59,6 +80,7 @@ async def _pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None
             duration_seconds=time.monotonic() - started,
             dry_run=plan.dry_run,
             requests=sum(backend.requests for backend in backends),
+            token_expires_at=auth.expires_at,
             transitions=tuple(course.report(cut) for course in courses),
         )
 

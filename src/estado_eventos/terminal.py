@@ -66,9 +66,28 @@ def write(lines: Iterable[str]) -> None:
         _mute(sys.stdout)
 
 
+def tell(sentence: str) -> None:
+    """Dice algo a una persona sin mezclarlo con la salida."""
+    if sys.stderr is not None:
+        print(sentence, file=sys.stderr)
+
+
+def ask(question: str, *, hidden: bool = False) -> str:
+    """Pregunta algo a una persona por stderr; con `hidden`, lo que teclea no se ve. Lanza `KeyboardInterrupt`."""
+    if hidden:
+        import getpass
+
+        return getpass.getpass(question, stream=sys.stderr)
+    print(question, end="", file=sys.stderr, flush=True)
+    reply = sys.stdin.readline()
+    if not reply:
+        raise KeyboardInterrupt
+    return reply.strip()
+
+
 def complain(sentence: str) -> None:
     """Dice a quien teclea qué está mal escrito."""
-    print(f"{PROGRAM}: {sentence}. Vea: {PROGRAM} --help", file=sys.stderr)
+    tell(f"{PROGRAM}: {sentence}. Vea: {PROGRAM} --help")
 
 
 def _print(table: "Table") -> None:

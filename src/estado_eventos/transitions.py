@@ -63,8 +63,8 @@ TRANSITIONS = (START, FINISH)
 class Event:
     """Un elemento de una lista de pendientes.
 
-    `due_at` es cuándo le tocaba (UTC si el backend no dice zona) o `None` si la fecha no se entiende;
-    `due_text`, la fecha tal como llegó. `problem` dice por qué no se le puede aplicar nada.
+    `due_at` es cuándo le tocaba (UTC si el backend no dice zona) y `due_text`, la fecha tal como llegó; `None` y nada
+    si no se entiende. `problem` dice por qué no se le puede aplicar nada.
     """
 
     id: int | str | None
@@ -109,5 +109,5 @@ def _parse_due(value: object) -> tuple[datetime | None, str]:
     try:
         due_at = datetime.fromisoformat(value)
     except ValueError:
-        return None, value[:64]
+        return None, ""
     return due_at if due_at.tzinfo else due_at.replace(tzinfo=UTC), value[:64]

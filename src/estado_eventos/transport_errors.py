@@ -1,0 +1,48 @@
+"""Los errores de red en palabras."""
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+
+from estado_eventos.report import printable
+
+_OS_REASONS = {
+    errno.ECONNREFUSED: "conexión rehusada",
+    errno.ECONNRESET: "el servidor cortó la conexión",
+    errno.EPIPE: "el servidor cortó la conexión",
+    errno.EHOSTUNREACH: "no hay camino hasta el servidor",
+    errno.ENETUNREACH: "no hay red hasta el servidor",
+    errno.ETIMEDOUT: "el servidor no responde",
+}
+
+
+def explain_transport(error: BaseException) -> str:
+    """Por qué no se pudo hablar con el backend, en palabras y sin la URL."""
+    reasons = (_reason(cause) for cause in _causes(error))
+    return next((reason for reason in reasons if reason), f"error de red: {type(error).__name__}")
+
+
+def _reason(cause: BaseException) -> str | None:
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return f"el certificado TLS no vale: {printable(getattr(cause, 'verify_message', None) or str(cause))}"
+        case ssl.SSLError():
+            return f"falló TLS: {printable(getattr(cause, 'reason', None) or str(cause))}"
+        case socket.gaierror():
+            return "no se pudo resolver el nombre del servidor"
+        case OSError() if cause.errno in _OS_REASONS:
+            return _OS_REASONS[cause.errno]
+    text = printable(getattr(cause, "strerror", None) or str(cause))
+    return f"error de red: {text}" if text else None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """El error y sus causas, de dentro afuera: la más honda es la que dice algo."""
+    below = error.__cause__ or error.__context__
+    if below is not None:
+        yield from _causes(below)
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _causes(part)
+    yield error

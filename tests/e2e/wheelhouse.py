@@ -1,0 +1,72 @@
+"""Las ruedas del programa y de lo que necesita, para instalarlas dentro del contenedor sin red."""
+
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.e2e.cache import cached
+from tests.e2e.container import Container
+from tests.e2e.rootfs import python_version, rootfs
+
+_ROOT = Path(__file__).parents[2]
+_REQUIREMENTS = (_ROOT / "requirements/run.txt", _ROOT / "requirements/e2e.txt")
+_DEPENDENCIES = "/srv/wheels/dependencies"
+_PROJECT = "/srv/wheels/project"
+
+# Así valen dentro, tal cual, los `pip install` y `pipx install` del README.
+_PIP_CONF = f"""\
+[global]
+no-index = true
+find-links =
+    {_DEPENDENCIES}
+    {_PROJECT}
+disable-pip-version-check = true
+root-user-action = ignore
+"""
+
+
+@contextmanager
+def wheels() -> Iterator[dict[str, Path]]:
+    """Hace las ruedas y da los montajes que necesita el contenedor; las dependencias se guardan."""
+    with rootfs() as tree:
+        python = python_version(tree)
+    recipe = [python, platform.machine(), *(file.read_text() for file in _REQUIREMENTS)]
+    download = cached("wheels", recipe, lambda directory: _download(directory, python))
+    with download as dependencies, tempfile.TemporaryDirectory(prefix="estado-eventos-wheel-") as project:
+        build(Path(project))
+        yield {_DEPENDENCIES: dependencies, _PROJECT: Path(project)}
+
+
+def build(directory: Path) -> Path:
+    """Hace la rueda del programa en el directorio."""
+    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(directory), str(_ROOT))
+    return next(directory.glob("*.whl"))
+
+
+def configure(container: Container) -> None:
+    """Hace que el pip de dentro encuentre las ruedas y no busque en otro sitio."""
+    container.put("/etc/pip.conf", _PIP_CONF)
+
+
+def install_pipx(container: Container) -> None:
+    """Pone un pipx que conoce `--global`; el de Debian 12 todavía no."""
+    container.run(["python3", "-m", "venv", "/usr/local/lib/pipx"])
+    container.run(["/usr/local/lib/pipx/bin/pip", "install", "--quiet", "pipx"])
+    container.run(["ln", "--symbolic", "--force", "/usr/local/lib/pipx/bin/pipx", "/usr/local/bin/pipx"])
+
+
+def _download(directory: Path, python: str) -> None:
+    requirements = [word for file in _REQUIREMENTS for word in ("--requirement", str(file))]
+    target = ["--only-binary=:all:", f"--python-version={python}"]  # El Python de dentro, no el de fuera.
+    _pip("download", "--require-hashes", *target, "--dest", str(directory), *requirements)
+
+
+def _pip(*argv: str) -> None:
+    command = [sys.executable, "-m", "pip", *argv]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"pip {argv[0]} terminó con {done.returncode}:\n{done.stdout[-4000:]}")
