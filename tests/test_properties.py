@@ -77,7 +77,7 @@ def test_secrets_never_leave(  # noqa: PLR0913, PLR0917  Cada argumento es algo 
     cache.unlink(missing_ok=True)
 
     def indiscreet(request: Request) -> Any:
-        echo = f"{request.headers.get('authorization')} {request.body.decode()} {password}"
+        echo = f"{request.headers.get('authorization')} {request.body.decode()}"
         if request.path.endswith("/login/") and status != 403:
             return answer(200, json.dumps({"token": token, "error": echo}))
         page = {"error": echo, "results": [{"id": 1, "start_date": echo[:60]}], "next": f"{other.url}/?x=1"}
