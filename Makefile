@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.listo
 
-.PHONY: demo test e2e check lint types layers lock clean
+.PHONY: demo test e2e bench pictures check lint types layers lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tests.demo
@@ -18,6 +18,14 @@ test: $(READY)
 # systemd y cron de verdad, en un contenedor; hace falta ser root.
 e2e: $(READY)
 	$(BIN)/pytest -m e2e tests/e2e
+
+# Lo que el programa promete, medido; lo del temporizador necesita ser root.
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks
+
+# Las imágenes del README, hechas con el programa de verdad.
+pictures: $(READY)
+	$(BIN)/python -m tests.pictures
 
 check: lint types layers test
 

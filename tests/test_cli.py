@@ -1,8 +1,6 @@
 """La línea de mandatos: ayuda, errores de uso y lo que se ve en un terminal."""
 
 import os
-import pty
-import select
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +12,8 @@ from estado_eventos import __version__
 from estado_eventos.cli import main
 from tests.backend.server import ReferenceBackend
 from tests.faults import FaultyServer, Request, answer
-from tests.program import PROGRAM, environment, run
+from tests.program import run
+from tests.terminal_session import in_terminal
 
 
 @pytest.mark.parametrize("command", [[], ["run-once"], ["start"], ["finish"], ["pending"]])
@@ -99,30 +98,6 @@ def test_a_bug_is_70_and_one_line(tmp_path: Path) -> None:
     assert "LOG_LEVEL=DEBUG" in completed.report["error"]
     assert "Traceback" not in completed.stderr
     assert "Traceback" in detailed.stderr
-
-
-def in_terminal(*arguments: str, **variables: object) -> tuple[int, str]:
-    """Ejecuta el programa en un terminal de verdad; devuelve el código y lo que se vio."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [*PROGRAM, *arguments],
-        env=environment(**{"TERM": "xterm-256color", "COLUMNS": 100, **variables}),
-        cwd="/",
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-    )
-    os.close(slave)
-    seen = b""
-    with process:
-        while select.select([master], [], [], 60)[0]:
-            try:
-                chunk = os.read(master, 65536)
-            except OSError:
-                break
-            seen += chunk
-    os.close(master)
-    return process.returncode, seen.decode()
 
 
 def test_a_terminal_gets_tables(backend: ReferenceBackend) -> None:

@@ -13,6 +13,7 @@ from estado_eventos.cli import app
 from estado_eventos.report import ExitCode, Result
 from estado_eventos.settings import Settings
 from estado_eventos.sources import load
+from tests import pictures
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -57,7 +58,8 @@ def test_every_result_is_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     """Cada mandato aparece en el README."""
-    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    shown = [command for command in app.registered_commands if not command.hidden]
+    names = [command.name or command.callback.__name__ for command in shown if command.callback]
 
     assert [name for name in names if f"`{name}`" not in README and f"estado-eventos {name}" not in README] == []
 
@@ -94,3 +96,13 @@ def test_requirements_are_pinned_by_hash_and_name_no_index() -> None:
         for requirement in re.findall(r"^[a-z0-9].*(?:\n    --hash=\S+.*)*", text, re.MULTILINE):
             assert "==" in requirement.split("\n")[0], requirement
             assert "--hash=sha256:" in requirement, requirement
+
+
+def test_the_pictures_are_fresh() -> None:
+    """Las imágenes del README son lo que el programa enseña hoy; si no: `make pictures`."""
+    drawn = pictures.draw()
+
+    assert sorted(drawn) == sorted(path.name for path in pictures.DIRECTORY.iterdir())
+    for name, svg in drawn.items():
+        assert (pictures.DIRECTORY / name).read_text() == svg, name
+        assert f"docs/img/{name}" in README

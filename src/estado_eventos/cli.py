@@ -10,10 +10,9 @@ from typing import Annotated
 
 import typer
 
-from estado_eventos import __version__, logs, pass_command, terminal, token_command
-from estado_eventos.protocol import BackendError
+from estado_eventos import __version__, logs, pass_command, schedule_command, terminal, token_command
 from estado_eventos.reconcile import Plan
-from estado_eventos.report import ExitCode
+from estado_eventos.report import CodedError, ExitCode
 from estado_eventos.settings import LogFormat, LogLevel, SettingsError
 from estado_eventos.sources import Loaded, load
 from estado_eventos.transitions import TRANSITIONS, Transition, is_safe_id
@@ -46,7 +45,7 @@ class _Globals:
         return {name: value.value for name, value in chosen.items() if value}
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001  Así lo llama typer.
+def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"{_PROGRAM} {__version__}")
         raise typer.Exit
@@ -137,6 +136,44 @@ def token(context: typer.Context, check: Check = False) -> int:
     return token_command.check(loaded) if check else token_command.issue(loaded.settings)
 
 
+@app.command(cls=SpanishCommand, hidden=True)
+def http(context: typer.Context) -> None:
+    """Contesta por la salida a la petición HTTP que llega por la entrada; lo ejecuta systemd en cada conexión."""
+    from estado_eventos import httpd
+
+    try:
+        settings = _load(context, quiet=True, half_account=True).settings
+    except SettingsError:
+        httpd.serve(httpd.Site(problem="la configuración no vale; el registro dice por qué"))
+        raise
+    httpd.serve(httpd.Site(settings.scheduler_interval_seconds, settings.report_file, settings.metrics_file))
+
+
+@app.command("check", cls=SpanishCommand)
+def diagnose(context: typer.Context, as_json: AsJson = False) -> int:
+    """Diagnostica por qué no van las pasadas: cada problema, con lo que lo cura. No cambia nada."""
+    from estado_eventos import check
+
+    options: _Globals = context.obj
+    return check.run(lambda: load(options.overrides, options.env_file), options.env_file, as_json=as_json)
+
+
+@app.command(cls=SpanishCommand)
+def health(context: typer.Context, as_json: AsJson = False) -> int:
+    """Dice a un monitor si se pueden leer las dos listas de pendientes."""
+    from estado_eventos.health import health
+
+    return health(lambda: _load(context, quiet=True), as_json=as_json)
+
+
+@app.command(cls=SpanishCommand)
+def info(context: typer.Context, as_json: AsJson = False) -> int:
+    """Dice qué programa es, su versión y cada cuánto se ejecuta."""
+    from estado_eventos.health import info
+
+    return info(_load(context, quiet=True).settings, as_json=as_json)
+
+
 def _load(context: typer.Context, *, quiet: bool = False, half_account: bool = False) -> Loaded:
     options: _Globals = context.obj
     loaded = load(options.overrides, options.env_file, half_account=half_account)
@@ -144,6 +181,9 @@ def _load(context: typer.Context, *, quiet: bool = False, half_account: bool = F
     for notice in loaded.notices:
         _log.warning(notice)
     return loaded
+
+
+app.add_typer(schedule_command.app, name="schedule")
 
 
 def _globals_first(arguments: Sequence[str]) -> list[str]:
@@ -179,12 +219,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     except typer.Abort:
         return 128 + signal.SIGINT
-    except SettingsError as error:
-        _log.error("%s", error)
-        return ExitCode.CONFIG
-    except BackendError as error:
+    except (SettingsError, CodedError) as error:
         _log.error("%s.", str(error).rstrip("."))
-        return error.code
+        return ExitCode.CONFIG if isinstance(error, SettingsError) else error.code
     except Exception as error:  # noqa: BLE001  Ídem para los mandatos que no hacen una pasada.
         _log.error(logs.describe_bug(error))
         return ExitCode.SOFTWARE

@@ -6,14 +6,25 @@ from estado_eventos import logs, render, terminal
 from estado_eventos.reconcile import Plan
 from estado_eventos.report import ExitCode, Report
 from estado_eventos.runner import failed_report, new_run_id, run_pass
-from estado_eventos.settings import SettingsError
+from estado_eventos.settings import Settings, SettingsError
 from estado_eventos.sources import Loaded
 
 
 def run(plan: Plan, load: Callable[[], Loaded], *, as_json: bool, quiet: bool) -> ExitCode:
     """Hace la pasada con la configuración que dé `load` y enseña su informe, también si no pudo empezar."""
-    report = _attempt(plan, load, new_run_id(), quiet=quiet)
+    run_id = new_run_id()
+    settings = None
+    try:
+        settings = load().settings
+        with terminal.progress(wanted=not quiet) as watch:
+            report = run_pass(settings, plan, run_id, watch)
+    except SettingsError as error:
+        report = failed_report(plan.command, run_id, ExitCode.CONFIG, str(error))
+    except Exception as error:  # noqa: BLE001  Ningún fallo nuestro llega a una persona como un volcado de pila.
+        report = failed_report(plan.command, run_id, ExitCode.SOFTWARE, logs.describe_bug(error))
     render.log_closing(report)
+    if settings:
+        _notify(plan, report, settings)
     if as_json:
         terminal.write([render.report_json(report)])
     elif plan.command == "pending":
@@ -23,12 +34,10 @@ def run(plan: Plan, load: Callable[[], Loaded], *, as_json: bool, quiet: bool) -
     return report.exit_code
 
 
-def _attempt(plan: Plan, load: Callable[[], Loaded], run_id: str, *, quiet: bool) -> Report:
-    try:
-        settings = load().settings
-        with terminal.progress(wanted=not quiet) as watch:
-            return run_pass(settings, plan, run_id, watch)
-    except SettingsError as error:
-        return failed_report(plan.command, run_id, ExitCode.CONFIG, str(error))
-    except Exception as error:  # noqa: BLE001  Ningún fallo nuestro llega a una persona como un volcado de pila.
-        return failed_report(plan.command, run_id, ExitCode.SOFTWARE, logs.describe_bug(error))
+def _notify(plan: Plan, report: Report, settings: Settings) -> None:
+    """Cuenta la pasada a los monitores; un simulacro o unos eventos sueltos no dicen nada de los demás."""
+    watched = settings.metrics_file or settings.report_file or settings.heartbeat_url
+    if watched and not plan.dry_run and not plan.only:
+        from estado_eventos import monitoring
+
+        monitoring.notify(report, plan.transitions, settings)

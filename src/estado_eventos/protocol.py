@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from estado_eventos.report import ExitCode, printable
+from estado_eventos.report import CodedError, ExitCode, printable
 from estado_eventos.transitions import Event, Transition
 
 
-class BackendError(Exception):
+class BackendError(CodedError):
     """Una petición que no salió bien.
 
     - `Refused`: el backend contestó que no a un evento (estado que no toca, no existe, fallo interno).
@@ -23,7 +23,6 @@ class BackendError(Exception):
     `retry_after` son los segundos que el backend pide esperar, si los pide.
     """
 
-    code = ExitCode.FAILED
     retryable = False
     unwell = False
 

@@ -42,6 +42,12 @@ def gravest(codes: Iterable[ExitCode]) -> ExitCode:
     return next((code for code in _BY_GRAVITY if code in found), ExitCode.OK)
 
 
+class CodedError(Exception):
+    """Algo que no se puede hacer y no es culpa del programa: una frase para una persona y el código de salida."""
+
+    code = ExitCode.FAILED
+
+
 class Result(StrEnum):
     """Cómo acabó un evento en la pasada. `PENDING` solo lo dan las consultas, que no cambian nada."""
 

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 def run_pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None = None) -> Report:
     """Hace la pasada y devuelve su informe; acaba a tiempo pase lo que pase en la red."""
-    return _run(_pass(settings, plan, run_id, watch))
+    return run_async(_pass(settings, plan, run_id, watch))
 
 
 def sign_in(settings: Settings, account: Account, run_id: str) -> Token:
@@ -42,10 +42,10 @@ def sign_in(settings: Settings, account: Account, run_id: str) -> Token:
         async with Backend(settings, BearerAuth(settings, headers), tls_context(settings), headers) as backend:
             return await backend.sign_in(account)
 
-    return _run(ask())
+    return run_async(ask())
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
+def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Ejecuta `work` en un bucle propio.
 
     No en el de `asyncio.run`, que al acabar espera a que el sistema resuelva los nombres que quedaron a medias: con un

@@ -56,7 +56,7 @@ def _base_url(value: str) -> str:
     return str(url).rstrip("/")
 
 
-def _proxy_url(value: SecretStr) -> SecretStr:
+def _secret_url(value: SecretStr) -> SecretStr:
     _http_url(value.get_secret_value())
     return value
 
@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     backend_password: SecretStr | None = None
     token_cache_file: Path | None = None
     scheduler_interval_seconds: int = Field(default=60, ge=10, le=86400)
-    backend_proxy: Annotated[SecretStr, AfterValidator(_proxy_url)] | None = None
+    backend_proxy: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
     http_timeout: float = Field(default=30, gt=0, le=3600, allow_inf_nan=False)
     pass_timeout: float = Field(
         default_factory=lambda data: min(0.8 * data.get("scheduler_interval_seconds", 60), 300),
@@ -113,6 +113,11 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
     )
     max_concurrency: int = Field(default=8, ge=1, le=128)
+    metrics_file: Path | None = None
+    heartbeat_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
+    report_file: Path | None = None
+    host: str = "0.0.0.0"  # noqa: S104  Es el del servicio antiguo; solo se abre si se instala con --api.
+    port: int = Field(default=8001, ge=1, le=65535)
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = LogLevel.INFO
     log_format: Annotated[LogFormat, BeforeValidator(_lower)] = LogFormat.AUTO
 

@@ -17,8 +17,12 @@ _KEEPALIVE_SECONDS = 1.0
 def tls_context(settings: Settings) -> ssl.SSLContext:
     """El contexto TLS de todas las conexiones: las autoridades del sistema, o ninguna si todo es `http://`."""
     proxy = settings.backend_proxy
-    urls = (settings.backend_url, settings.auth_url or "", proxy.get_secret_value() if proxy else "")
-    if any(url.startswith("https:") for url in urls):
+    return tls_for(settings.backend_url, settings.auth_url or "", proxy.get_secret_value() if proxy else "")
+
+
+def tls_for(*urls: str) -> ssl.SSLContext:
+    """El contexto TLS con que se habla con esas URL."""
+    if any(httpx.URL(url).scheme == "https" for url in urls):
         import truststore
 
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,0 +1,197 @@
+"""Una respuesta HTTP por stdin y stdout: `/health`, `/` y `/metrics` del servicio antiguo, sin demonio.
+
+systemd acepta cada conexión y arranca un proceso, que contesta a una petición y acaba. No se importa nada pesado (ni
+httpx, ni pydantic, ni asyncio): lo que se tarda en arrancar se paga en cada petición.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import stat
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from itertools import chain
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import h11
+
+from estado_eventos import __version__
+from estado_eventos.render import spoken_lag
+from estado_eventos.report import printable
+
+EXCHANGE_SECONDS = 5.0  # De la primera lectura al adiós, por despacio que vaya el cliente.
+MAX_REQUEST_BYTES = 16 * 1024
+MAX_METRICS_BYTES = 1 << 20
+_MAX_DRAINED_BYTES = 1 << 20
+_REPORT_HEAD_BYTES = 64 * 1024
+_STALE_INTERVALS = 3
+_STDIN, _STDOUT = 0, 1
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """De dónde salen las respuestas. Con `problem`, lo único que se contesta es que no se puede y por qué."""
+
+    interval_seconds: int = 60
+    report_file: Path | None = None
+    metrics_file: Path | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: HTTPStatus
+    body: bytes
+    content_type: str = "application/json"
+
+
+def serve(site: Site) -> None:
+    """Contesta por stdout a la petición que llega por stdin, sean un socket o tuberías; de la red no lanza nada."""
+    # El tiempo se acaba con el proceso: una excepción podría perderse en un `except` ajeno y dejarlo esperando.
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    signal.setitimer(signal.ITIMER_REAL, EXCHANGE_SECONDS)
+    with contextlib.suppress(OSError):
+        os.set_blocking(_STDIN, True)
+        os.set_blocking(_STDOUT, True)
+        if reply := respond(iter(lambda: os.read(_STDIN, MAX_REQUEST_BYTES), b""), site):
+            left = memoryview(reply)
+            while left:
+                left = left[os.write(_STDOUT, left) :]
+            _hang_up()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _hang_up() -> None:
+    """Se despide y espera a que cuelgue el cliente: cerrar con algo sin leer borraría la respuesta de camino (RST)."""
+    # La familia da igual: no se usa. Con una tubería `shutdown` falla, y ahí no hay de qué despedirse.
+    with socket.fromfd(_STDIN, socket.AF_INET, socket.SOCK_STREAM) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        drained = 0
+        while drained < _MAX_DRAINED_BYTES and (chunk := connection.recv(64 * 1024)):
+            drained += len(chunk)
+
+
+def respond(chunks: Iterable[bytes], site: Site) -> bytes:
+    """La respuesta a la primera petición de lo que manda el cliente; nada, si no manda nada.
+
+    Solo pide los trozos de la cabecera: ni el cuerpo ni lo que venga detrás cambian la respuesta.
+    """
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_REQUEST_BYTES - 1)
+    room = MAX_REQUEST_BYTES
+    try:
+        for chunk in chain(chunks, (b"",)):
+            connection.receive_data(chunk[:room])
+            room -= len(chunk)
+            if isinstance(event := connection.next_event(), h11.Request):
+                return _written(connection, _answer(event, site), with_body=event.method != b"HEAD")
+    except h11.RemoteProtocolError as error:
+        return _written(connection, _error(HTTPStatus(error.error_status_hint), "no es una petición que se entienda"))
+    return b""
+
+
+def _written(connection: h11.Connection, answer: _Answer, *, with_body: bool = True) -> bytes:
+    headers = [
+        ("Content-Type", answer.content_type),
+        ("Content-Length", str(len(answer.body))),
+        ("Date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())),
+        ("Server", "estado-eventos"),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Allow", "GET, HEAD"),
+        ("Connection", "close"),
+    ]
+    head = h11.Response(status_code=answer.status, headers=headers, reason=answer.status.phrase)
+    events = (head, h11.Data(data=answer.body if with_body else b""), h11.EndOfMessage())
+    return b"".join(connection.send(event) or b"" for event in events)
+
+
+def _answer(request: h11.Request, site: Site) -> _Answer:
+    if not request.http_version.startswith(b"1."):
+        return _error(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "solo se habla HTTP/1.0 y HTTP/1.1")
+    if request.method not in {b"GET", b"HEAD"}:
+        return _error(HTTPStatus.METHOD_NOT_ALLOWED, "aquí solo se puede leer, con GET o HEAD")
+    target = request.target.decode("ascii")
+    try:
+        # A lo que empieza por «/» no se le aplica `urlsplit`: en «//health» vería un servidor.
+        path = target.partition("?")[0] if target.startswith("/") else urlsplit(target).path or "/"
+    except ValueError:
+        return _error(HTTPStatus.BAD_REQUEST, "la dirección no se entiende")
+    route = _ROUTES.get(unquote(path).removesuffix("/"))
+    if route is None:
+        return _error(HTTPStatus.NOT_FOUND, "aquí no hay nada; pruebe /health, / o /metrics")
+    return _error(HTTPStatus.SERVICE_UNAVAILABLE, site.problem) if site.problem else route(site)
+
+
+def _info(site: Site) -> _Answer:
+    name, every = "Estado de Eventos", site.interval_seconds
+    return _json(HTTPStatus.OK, service=name, version=__version__, status="running", scheduler_interval_seconds=every)
+
+
+def _health(site: Site) -> _Answer:
+    trouble = _trouble(site)
+    return _error(HTTPStatus.SERVICE_UNAVAILABLE, trouble) if trouble else _json(HTTPStatus.OK, status="ok")
+
+
+def _trouble(site: Site) -> str | None:
+    """Por qué no se puede decir que todo va bien, o `None`."""
+    if site.report_file is None:
+        return "no se guarda ningún informe: falta REPORT_FILE"
+    try:
+        # Los eventos van al final del informe y pueden ser megas; lo que se mira va delante.
+        head, cut, _ = _read(site.report_file, _REPORT_HEAD_BYTES).partition(b', "transitions": ')
+        report = json.loads(head + b"}" if cut else head)
+        ended = datetime.fromisoformat(report["started_at"]) + timedelta(seconds=report["duration_seconds"])
+        age = (datetime.now(UTC) - ended).total_seconds()
+        failed = report["exit_code"] != 0
+        failure = f"la última pasada falló ({report['outcome']}, {report['exit_code']}): {report['error']}"
+    except FileNotFoundError:
+        return "todavía no hay ningún informe: no ha acabado ninguna pasada"
+    except (OSError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        _log.warning("REPORT_FILE: no se puede leer: %s", getattr(error, "strerror", None) or "no es un informe")
+        return "el informe de la última pasada no se puede leer"
+    if abs(age) > _STALE_INTERVALS * site.interval_seconds:
+        when = f"hace {spoken_lag(age)}" if age > 0 else f"en el futuro, dentro de {spoken_lag(-age)}"
+        return f"la última pasada acabó {when}; tiene que haber una cada {spoken_lag(site.interval_seconds)}"
+    return printable(failure) if failed else None
+
+
+def _metrics(site: Site) -> _Answer:
+    if site.metrics_file is None:
+        return _error(HTTPStatus.NOT_FOUND, "no se guardan métricas: falta METRICS_FILE")
+    try:
+        body = _read(site.metrics_file, MAX_METRICS_BYTES + 1)
+    except FileNotFoundError:
+        return _error(HTTPStatus.NOT_FOUND, "todavía no hay métricas: no ha acabado ninguna pasada")
+    except OSError as error:
+        _log.warning("METRICS_FILE: no se puede leer: %s", error.strerror)
+        return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "las métricas no se pueden leer")
+    if len(body) > MAX_METRICS_BYTES:
+        return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "las métricas ocupan demasiado")
+    return _Answer(HTTPStatus.OK, body, "text/plain; version=0.0.4; charset=utf-8")
+
+
+_ROUTES: dict[str, Callable[[Site], _Answer]] = {"": _info, "/health": _health, "/metrics": _metrics}
+
+
+def _error(status: HTTPStatus, detail: str) -> _Answer:
+    return _json(status, status="error", detail=detail)
+
+
+def _json(http_status: HTTPStatus, **content: str | int) -> _Answer:
+    return _Answer(http_status, json.dumps(content, ensure_ascii=False).encode())
+
+
+def _read(path: Path, limit: int) -> bytes:
+    # Sin O_NONBLOCK, abrir un FIFO espera a que alguien escriba en él.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(0, "no es un archivo normal")
+        return file.read(limit)

@@ -1,0 +1,108 @@
+"""`GET /health` sin demonio: el socket de systemd de verdad, con curl y con un cliente que manda basura."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.backend.server import ReferenceBackend
+from tests.e2e import wheelhouse
+from tests.e2e.container import Container
+
+SETTINGS = "/etc/estado-eventos/estado-eventos.env"
+SERVICE = "estado-eventos.service"
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """Un puerto que nadie usa."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number: int = free.getsockname()[1]
+        return number
+
+
+@pytest.fixture(scope="module")
+def machine(wheels: dict[str, Path], backend_server: ReferenceBackend, port: int) -> Iterator[Container]:
+    """Un Debian con el temporizador y el socket instalados."""
+    with Container(wheels) as running:
+        wheelhouse.configure(running)
+        running.run(["python3", "-m", "venv", "/opt/estado-eventos"], timeout=120)
+        running.run(["/opt/estado-eventos/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
+        settings = f"BACKEND_URL={backend_server.url}\nBACKEND_JWT_TOKEN={backend_server.token()}\n"
+        running.put(
+            SETTINGS, f"{settings}HOST=127.0.0.1\nPORT={port}\nMETRICS_FILE=/var/lib/estado-eventos/metrics.prom\n"
+        )
+        program = "/opt/estado-eventos/bin/estado-eventos"
+        running.run([program, "schedule", "install", "systemd", "--api", "--interval", "3600"], timeout=120)
+        yield running
+        running.run([program, "schedule", "remove", "systemd"])
+        assert "estado-eventos" not in running.run(["systemctl", "list-unit-files", "--no-pager"]).stdout
+
+
+def fetch(machine: Container, port: int, path: str) -> tuple[int, str]:
+    """Lo que curl recibe: el código y el cuerpo."""
+    answer = machine.run(["curl", "-s", "-w", "\n%{http_code}", f"http://127.0.0.1:{port}{path}"]).stdout
+    body, _, status = answer.rpartition("\n")
+    return int(status), body
+
+
+def test_health_follows_the_passes(machine: Container, backend: ReferenceBackend, port: int) -> None:
+    """`/health` es 200 tras una pasada buena, 503 con el motivo tras una mala, y 200 otra vez al curarse."""
+    settings = machine.read(SETTINGS)
+    machine.run(["systemctl", "start", SERVICE])
+    well = fetch(machine, port, "/health")
+    machine.put(SETTINGS, settings.replace(backend.url, "http://127.0.0.1:9"))
+    machine.run(["systemctl", "start", SERVICE], check=False)
+    ill = fetch(machine, port, "/health")
+    machine.put(SETTINGS, settings)
+    machine.run(["systemctl", "start", SERVICE])
+    healed = fetch(machine, port, "/health")
+
+    assert (well[0], json.loads(well[1])) == (200, {"status": "ok"})
+    assert ill[0] == 503
+    assert json.loads(ill[1])["status"] == "error"
+    assert "conexión rehusada" in json.loads(ill[1])["detail"]
+    assert healed[0] == 200
+
+
+def test_info_and_metrics(machine: Container, backend: ReferenceBackend, port: int) -> None:
+    """`/` es el `info` del servicio antiguo, y `/metrics`, las métricas de la última pasada."""
+    assert backend.url
+    machine.run(["systemctl", "start", SERVICE])
+    info = fetch(machine, port, "/")
+    metrics = fetch(machine, port, "/metrics")
+
+    assert (info[0], json.loads(info[1])["service"]) == (200, "Estado de Eventos")
+    assert json.loads(info[1])["scheduler_interval_seconds"] == 3600
+    assert metrics[0] == 200
+    assert "estado_eventos_last_exit_code 0.0" in metrics[1]
+
+
+def test_what_is_not_there_and_what_is_not_allowed(machine: Container, port: int) -> None:
+    """404 para lo que no hay, 405 para lo que no se puede, y HEAD sin cuerpo."""
+    url = f"http://127.0.0.1:{port}"
+    posted = machine.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST", f"{url}/health"]).stdout
+    head = machine.run(["curl", "-s", "-I", f"{url}/"]).stdout
+
+    assert fetch(machine, port, "/no-hay")[0] == 404
+    assert posted == "405"
+    assert head.startswith("HTTP/1.1 200")
+    assert head.endswith(("\r\n\r\n", "\n\n"))
+
+
+@pytest.mark.parametrize("garbage", [b"\x16\x03\x01\x02\x00" * 40, b"GET\r\n\r\n", b"A" * 40_000, b"\r\n\r\n\r\n", b""])
+def test_garbage_does_no_harm(machine: Container, port: int, garbage: bytes) -> None:
+    """La basura se contesta con un 4xx o se cuelga; el socket sigue vivo y systemd no ve nada roto."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        try:
+            client.sendall(garbage)
+            client.shutdown(socket.SHUT_WR)
+            reply = client.makefile("rb").read()
+        except OSError:
+            reply = b""
+
+    assert reply == b"" or reply.startswith(b"HTTP/1.1 4")
+    assert fetch(machine, port, "/")[0] == 200
+    assert machine.run(["systemctl", "--failed", "--no-legend", "--no-pager"]).stdout.count("estado-eventos-api") == 0

@@ -1,0 +1,203 @@
+"""Los planificadores como texto: unidades, líneas de cron e intervalos."""
+
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path, PurePath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estado_eventos.schedule import IntervalError, Job, ScheduleError, calendar, cron_fields, listen_address
+from estado_eventos.schedule_cron import with_block
+from estado_eventos.schedule_units import cron_block, service_unit, units
+from tests.program import run
+
+ROOT = Path(__file__).parents[1]
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no está systemd-analyze (systemd)")
+
+
+def test_shipped_files_are_what_show_prints() -> None:
+    """Los archivos del repositorio son, byte a byte, lo que enseña `schedule show` de fábrica."""
+    systemd = run("schedule", "show", "systemd")
+    with_api = run("schedule", "show", "systemd", "--api")
+    cron = run("schedule", "show", "cron")
+
+    files = [(ROOT / "systemd" / f"estado-eventos.{kind}").read_text() for kind in ("service", "timer")]
+    api = [(ROOT / "systemd" / f"estado-eventos-api{kind}").read_text() for kind in (".socket", "@.service")]
+    assert systemd.stdout == "".join(files)
+    assert with_api.stdout == "".join(files + api)
+    assert cron.stdout == (ROOT / "crontab.example").read_text()
+
+
+@needs_systemd
+def test_the_units_are_valid_and_tight(tmp_path: Path) -> None:
+    """Systemd no encuentra nada que decir de las unidades, y el aislamiento puntúa 1,2 como mucho."""
+    job = Job(executable=PurePath(shutil.which("true") or "/bin/true"), listen="0.0.0.0:8001")
+    for name, text in units(job).items():
+        (tmp_path / name).write_text(text)
+    paths = [str(path) for path in tmp_path.iterdir()]
+
+    verified = subprocess.run(["systemd-analyze", "verify", *paths], check=False, capture_output=True, text=True)
+    scored = [
+        subprocess.run(
+            ["systemd-analyze", "security", "--offline=yes", "--threshold=12", path],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        for path in paths
+        if path.endswith(".service")
+    ]
+
+    assert verified.stderr == ""
+    assert [result.returncode for result in scored] == [0, 0], [result.stdout for result in scored]
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("0.0.0.0", "0.0.0.0:8001"), ("localhost", "127.0.0.1:8001"), ("::", "[::]:8001"), ("::1", "[::1]:8001")],  # noqa: S104
+)
+def test_the_api_listens_where_the_settings_say(host: str, address: str) -> None:
+    """`HOST` y `PORT` van al socket como systemd los entiende."""
+    assert listen_address(host, 8001) == address
+
+
+def test_a_host_that_is_a_name_is_refused(tmp_path: Path) -> None:
+    """Systemd no resuelve nombres: un `HOST` que no es una dirección se rechaza, con 78."""
+    path = tmp_path / "x.env"
+    path.write_text("HOST=mi-servidor\n")
+
+    refused = run("schedule", "show", "systemd", "--api", "--env-file", str(path))
+
+    assert refused.code == 78
+    assert "HOST" in refused.stderr
+
+
+def test_the_interval_and_the_timeouts_always_agree() -> None:
+    """Systemd mata la pasada después de su propio límite, y el límite es menor que el intervalo."""
+    unit = service_unit(Job(interval=600, deadline=300))
+
+    assert "Environment=SCHEDULER_INTERVAL_SECONDS=600\n" in unit
+    assert "Environment=PASS_TIMEOUT=300\n" in unit
+    assert "TimeoutStartSec=305\n" in unit
+
+
+def test_a_deadline_beyond_the_interval_is_refused(tmp_path: Path) -> None:
+    """Un `PASS_TIMEOUT` que no cabe en el intervalo se rechaza al enseñar o instalar: 78."""
+    path = tmp_path / "x.env"
+    path.write_text("PASS_TIMEOUT=60\n")
+
+    refused = run("schedule", "show", "systemd", "--env-file", str(path))
+
+    assert refused.code == 78
+    assert "PASS_TIMEOUT (60 s) tiene que ser menor" in refused.stderr
+
+
+def test_a_path_with_odd_characters_is_quoted() -> None:
+    """Una ruta con espacios, `%` o `$` llega entera a systemd y a cron."""
+    job = Job(executable=PurePath("/opt/mis programas/100%/$x"))
+
+    assert 'ExecStart="/opt/mis programas/100%%/$$x" --env-file' in service_unit(job)
+    assert r"'/opt/mis programas/100\%/$x' --env-file" in cron_block(job)
+
+
+@needs_systemd
+@pytest.mark.parametrize("interval", [10, 15, 25, 30, 45, 60, 90, 120, 480, 900, 1800, 3600, 5400, 7200, 43200, 86400])
+def test_the_calendar_ticks_every_interval(interval: int) -> None:
+    """Systemd entiende el calendario como un tic cada tantos segundos exactos."""
+    ticks: set[datetime] = set()
+    base = "2026-03-01 00:00:00 UTC"
+    for line in calendar(interval):
+        shown = subprocess.run(
+            ["systemd-analyze", "calendar", "--iterations=8", f"--base-time={base}", line],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={"PATH": "/usr/bin:/bin", "TZ": "UTC", "LC_ALL": "C.UTF-8"},
+        ).stdout
+        for text in shown.splitlines():
+            label, _, moment = text.partition(": ")
+            if label.strip() == "Next elapse" or label.strip().startswith("Iter"):
+                ticks.add(datetime.strptime(moment.strip(), "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC))
+    ordered = sorted(ticks)[:8]
+    steps = {later - earlier for earlier, later in pairwise(ordered)}
+
+    assert steps == {timedelta(seconds=interval)}
+
+
+@pytest.mark.parametrize(
+    ("interval", "nearest"), [(7, "10"), (27, "25"), (420, "400"), (4000, "4320"), (80000, "86400")]
+)
+def test_what_systemd_cannot_say_names_the_nearest(interval: int, nearest: str) -> None:
+    """Un intervalo imposible se rechaza diciendo el más cercano que sí puede ser."""
+    with pytest.raises(IntervalError, match=f"Lo más cercano que sabe es {nearest}$"):
+        calendar(interval)
+
+
+@pytest.mark.parametrize(
+    ("interval", "fields"),
+    [
+        (60, "* * * * *"),
+        (300, "*/5 * * * *"),
+        (3600, "0 * * * *"),
+        (7200, "0 */2 * * *"),
+        (86400, "0 0 * * *"),
+    ],
+)
+def test_cron_fields(interval: int, fields: str) -> None:
+    """Los intervalos que cron sabe expresar."""
+    assert cron_fields(interval) == fields
+
+
+@pytest.mark.parametrize(
+    ("interval", "nearest"), [(10, "60"), (90, "60"), (420, "360"), (5400, "3600"), (50000, "43200")]
+)
+def test_what_cron_cannot_say_names_the_nearest(interval: int, nearest: str) -> None:
+    """Cron no baja del minuto ni sabe de fracciones: se dice el más cercano."""
+    with pytest.raises(IntervalError, match=f"cron no sabe .* Lo más cercano que sabe es {nearest}$"):
+        cron_fields(interval)
+
+
+BLOCK = cron_block(Job())
+
+
+@given(st.lists(st.text(st.characters(blacklist_characters="\n"), max_size=30), max_size=8))
+def test_the_block_goes_in_and_out_without_a_trace(lines: list[str]) -> None:
+    """Sea como sea el crontab, poner el bloque, repetirlo y quitarlo lo deja como estaba."""
+    before = "".join(line + "\n" for line in lines)
+
+    inside = with_block(before, "estado-eventos", BLOCK)
+
+    assert inside.startswith(before)
+    assert with_block(inside, "estado-eventos", BLOCK) == inside
+    assert with_block(inside, "estado-eventos", "") == before
+
+
+def test_two_schedules_do_not_touch_each_other() -> None:
+    """Cada nombre tiene su bloque."""
+    other = cron_block(Job(name="aula2"))
+    both = with_block(with_block("", "estado-eventos", BLOCK), "estado-eventos-aula2", other)
+
+    assert with_block(both, "estado-eventos", "") == other
+    assert with_block(both, "estado-eventos-aula2", "") == BLOCK
+
+
+@pytest.mark.parametrize("broken", [BLOCK.splitlines()[0], BLOCK.splitlines()[-1], BLOCK + BLOCK])
+def test_half_a_block_is_not_guessed(broken: str) -> None:
+    """Un bloque a medias no se toca: se dice cómo arreglarlo."""
+    with pytest.raises(ScheduleError, match="crontab -e"):
+        with_block(f"antes\n{broken}\ndespués\n", "estado-eventos", "")
+
+
+def test_without_systemd_it_says_what_to_use() -> None:
+    """Donde no hay systemd, se dice que cron, y no hay volcado de pila."""
+    if Path("/run/systemd/system").is_dir():
+        pytest.skip("esta máquina arrancó con systemd")
+
+    refused = run("schedule", "install", "systemd")
+
+    assert refused.code == 69
+    assert "schedule install cron" in refused.stderr
