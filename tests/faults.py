@@ -29,7 +29,7 @@ class Fault(Enum):
     """Averías que no son una respuesta."""
 
     CUT = auto()
-    """Cierra sin leer ni contestar nada más."""
+    """Cierra sin contestar."""
     RESET = auto()
     """Corta con RST."""
     CUT_AFTER_APPLYING = auto()
@@ -55,7 +55,24 @@ class Raw:
     close: bool = True
 
 
-Rule = Callable[[Request], Fault | Drip | Raw | None]
+@dataclass(frozen=True, slots=True)
+class Spoiled:
+    """Pasa la petición al backend, que la cumple; manda la respuesta como la deje `change` y hace lo de `then`."""
+
+    change: Callable[[bytes], bytes] = bytes
+    then: Fault = Fault.CUT
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Espera y después hace lo otro."""
+
+    seconds: float
+    then: "Reaction" = None
+
+
+Reaction = Fault | Drip | Raw | Spoiled | Late | None
+Rule = Callable[[Request], Reaction]
 
 
 def answer(status: int, body: bytes | str = b"", **headers: str) -> Raw:
@@ -73,11 +90,16 @@ def pass_through(_request: Request) -> None:
 
 @dataclass
 class FaultyServer:
-    """Atiende cada conexión en un hilo. `upstream` es la URL del backend de verdad, si lo hay; con `tls`, es https."""
+    """Atiende cada conexión en un hilo. `upstream` es la URL del backend de verdad, si lo hay; con `tls`, es https.
+
+    `greeting`, si lo hay, dice qué hacer con la enésima conexión sin leer nada de ella; `None`, atenderla.
+    """
 
     rule: Rule = pass_through
     upstream: str | None = None
     tls: ssl.SSLContext | None = None
+    greeting: Callable[[int], Fault | Drip | Raw | None] | None = None
+    connections: int = 0
     requests: list[Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -119,10 +141,21 @@ class FaultyServer:
     def _serve(self, connection: socket.socket) -> None:
         try:
             with self.tls.wrap_socket(connection, server_side=True) if self.tls else connection as channel:
-                while (request := self._read(channel)) and self._react(channel, request):
-                    continue
+                if self._greet(channel):
+                    while (request := self._read(channel)) and self._react(channel, self.rule(request), request):
+                        continue
         except OSError:
             connection.close()
+
+    def _greet(self, connection: socket.socket) -> bool:
+        """Hace lo que `greeting` diga con la conexión; dice si hay que atenderla."""
+        with self._lock:
+            self.connections += 1
+            greeting = self.greeting(self.connections) if self.greeting else None
+        if greeting is None:
+            return True
+        self._react(connection, greeting, None)
+        return False
 
     def _read(self, connection: socket.socket) -> Request | None:
         data = b""
@@ -134,8 +167,8 @@ class FaultyServer:
         head, _, body = data.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        while len(body) < int(headers.get("content-length", "0")):
-            body += connection.recv(65536)
+        while len(body) < int(headers.get("content-length", "0")) and (chunk := connection.recv(65536)):
+            body += chunk
         method, path, _ = first.split(" ")
         with self._lock:
             nth = 1 + sum((known.method, known.path) == (method, path) for known in self.requests)
@@ -143,9 +176,9 @@ class FaultyServer:
             self.requests.append(request)
         return request
 
-    def _react(self, connection: socket.socket, request: Request) -> bool:
-        """Contesta o no, según la regla; dice si la conexión sigue."""
-        match self.rule(request):
+    def _react(self, connection: socket.socket, reaction: Reaction, request: Request | None) -> bool:
+        """Hace lo que la regla dice; contesta si la conexión sigue."""
+        match reaction:
             case Raw(data, close):
                 connection.sendall(data)
                 return not close
@@ -153,6 +186,11 @@ class FaultyServer:
                 connection.sendall(data)
                 while not self._closing.wait(every):
                     connection.sendall(drop)
+            case Late(seconds, then):
+                return not self._closing.wait(seconds) and self._react(connection, then, request)
+            case Spoiled(change, then):
+                connection.sendall(change(self._forward(request)))
+                return self._react(connection, then, request)
             case Fault.RESET:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             case Fault.STALL:
@@ -164,8 +202,9 @@ class FaultyServer:
                 return True
         return False
 
-    def _forward(self, request: Request) -> bytes:
-        assert self.upstream is not None, f"no hay backend al que pasar {request.method} {request.path}"
+    def _forward(self, request: Request | None) -> bytes:
+        assert request, "una conexión sin leer no se puede pasar al backend"
+        assert self.upstream, f"no hay backend al que pasar {request.method} {request.path}"
         upstream = urlsplit(self.upstream)
         client = HTTPConnection(upstream.hostname or "", upstream.port, timeout=30)
         headers = {name: value for name, value in request.headers.items() if name not in {"connection", "host"}}

@@ -66,7 +66,7 @@ def test_the_backend_of_reference_knows_nothing_of_us() -> None:
 
 
 def test_a_quiet_pass_imports_nothing_it_does_not_use() -> None:
-    """Una pasada sin eventos por http no carga ni rich, ni TLS del sistema, ni PyJWT."""
+    """Una pasada sin eventos por http no carga ni rich, ni el TLS del sistema, ni httpcore, ni los monitores."""
     with FaultyServer(lambda _: answer(200, "[]")) as server:
         finished = subprocess.run(
             [sys.executable, "-c", _WATCH_IMPORTS],
@@ -79,5 +79,6 @@ def test_a_quiet_pass_imports_nothing_it_does_not_use() -> None:
     loaded = set(finished.stdout.split())
 
     assert "estado_eventos.runner" in loaded
-    unwanted = ("rich.console", "rich.table", "rich.progress", "truststore", "jwt", "pygments", "cryptography")
+    unwanted = ("rich.console", "rich.table", "rich.progress", "pygments", "truststore", "jwt", "cryptography")
+    unwanted += ("httpcore", "anyio", "prometheus_client", "difflib", "estado_eventos.schedule", "estado_eventos.monitoring")
     assert loaded.isdisjoint(unwanted)

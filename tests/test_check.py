@@ -2,13 +2,13 @@
 
 import json
 import os
-import pty
 import socket
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -29,6 +29,7 @@ from estado_eventos.transitions import FINISH, START
 from tests.backend.server import ReferenceBackend
 from tests.faults import Drip, Fault, FaultyServer, Request, answer
 from tests.program import PROGRAM, Completed, environment, run
+from tests.terminal_session import in_terminal
 
 LOGIN = "/auth/login/"
 LISTS = {START.list_path, FINISH.list_path}
@@ -61,7 +62,7 @@ class Diagnosis:
         return [finding["topic"] for finding in self.findings if finding["level"] == "error"]
 
 
-def diagnose(*arguments: str, cwd: Path | str = "/", **env: object) -> Diagnosis:
+def diagnose(*arguments: str, cwd: Path | str = "/", **env: Any) -> Diagnosis:
     """Ejecuta `check --json` y comprueba lo que vale siempre: la forma, el código y una cura por problema."""
     completed = run("check", "--json", *arguments, env=env, cwd=cwd)
     content = json.loads(completed.stdout)
@@ -76,7 +77,7 @@ def diagnose(*arguments: str, cwd: Path | str = "/", **env: object) -> Diagnosis
     return diagnosis
 
 
-def with_account(backend: ReferenceBackend, **variables: object) -> dict[str, object]:
+def with_account(backend: ReferenceBackend, **variables: Any) -> dict[str, Any]:
     """La configuración con cuenta."""
     account = {"BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password}
     return {"BACKEND_URL": backend.url, **account, **variables}
@@ -206,6 +207,21 @@ def test_a_missing_auth_url_is_found(backend: ReferenceBackend) -> None:
     assert diagnosis.code == 76
     assert diagnosis.one("login")["cure"] == f"Ponga AUTH_URL={backend.url}"
     assert "pide credenciales" in diagnosis.one("list")["message"]
+
+
+def test_no_auth_url_is_suggested_that_does_not_answer() -> None:
+    """Si el inicio de sesión no está en ninguna parte, se dice qué variable comprobar y nada más."""
+
+    def rule(request: Request) -> Any:
+        if request.method == "GET" and request.path == LOGIN:
+            return Fault.CUT
+        return answer(401 if request.path.startswith("/x/api") else 404)
+
+    with FaultyServer(rule) as server:
+        diagnosis = diagnose(BACKEND_URL=f"{server.url}/x", BACKEND_EMAIL="alguien", BACKEND_PASSWORD="secreta")
+
+    assert (diagnosis.code, diagnosis.errors) == (76, ["login"])
+    assert diagnosis.one("login")["cure"] == "Compruebe AUTH_URL"
 
 
 def test_nothing_is_suggested_that_does_not_answer() -> None:
@@ -345,6 +361,20 @@ def test_it_ends_with_the_deadline_whatever_the_backend_does(fault: Any) -> None
     assert time.monotonic() - began < 10
 
 
+def test_a_port_that_never_answers_is_named() -> None:
+    """Un puerto que no acaba de aceptar la conexión: 69, cuánto se esperó, y acaba con su límite."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+        # Con la cola llena, el núcleo no contesta a quien llama.
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)  # noqa: FBT003  Así es su API.
+            waiting.connect_ex(full.getsockname())
+        diagnosis = diagnose(BACKEND_URL=f"http://127.0.0.1:{full.getsockname()[1]}", HTTP_TIMEOUT=0.5)
+
+    assert (diagnosis.code, diagnosis.errors) == (69, ["tcp"])
+    assert "no responde en 0.5 s" in diagnosis.one("tcp")["message"]
+
+
 @pytest.fixture
 def authority(tmp_path: Path) -> tuple[trustme.CA, Path]:
     """Una autoridad de certificación privada y el archivo con su certificado."""
@@ -416,6 +446,36 @@ def test_a_certificate_for_another_host_says_whose_it_is(authority: tuple[trustm
     assert "no es para «127.0.0.1», sino para uno.example, dos.example" in diagnosis.one("tls")["message"]
     assert "BACKEND_URL" in diagnosis.one("tls")["cure"]
     assert server.requests == []
+
+
+def test_a_server_that_answers_only_once_is_still_explained(authority: tuple[trustme.CA, Path]) -> None:
+    """Si no se puede volver a conectar para ver de quién es el certificado, se dice lo que se sabe."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority[0].issue_cert("otro.example").configure_cert(context)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve_once() -> None:
+        connection, _ = listener.accept()
+        listener.close()
+        with suppress(OSError):
+            context.wrap_socket(connection, server_side=True).close()
+
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    with ThreadPoolExecutor(1) as pool:
+        served = pool.submit(serve_once)
+        diagnosis = diagnose(BACKEND_URL=url, SSL_CERT_FILE=authority[1])
+        served.result()
+
+    assert diagnosis.one("tls")["message"].endswith("no es para «127.0.0.1»")
+
+
+def test_a_server_that_never_ends_its_greeting_is_named() -> None:
+    """Si no acaba de negociar TLS: 69, cuánto se esperó, y acaba con su límite."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        diagnosis = diagnose(BACKEND_URL=f"https://127.0.0.1:{silent.getsockname()[1]}", HTTP_TIMEOUT=0.5)
+
+    assert (diagnosis.code, diagnosis.errors) == (69, ["tls"])
+    assert "no acaba de negociar en 0.5 s" in diagnosis.one("tls")["message"]
 
 
 def test_https_to_a_port_without_tls_is_named() -> None:
@@ -644,14 +704,14 @@ def test_a_line_of_the_file_that_differs_is_a_finding(tmp_path: Path) -> None:
     assert "secreta" not in diagnosis.text
 
 
-def machine(directory: Path, *, crontab: str | None = None, **managers: str) -> dict[str, object]:
+def machine(directory: Path, *, crontab: str | None = None, **managers: str) -> dict[str, Any]:
     """El entorno con un systemd y un cron de mentira, que contestan como los de verdad.
 
     `system` y `user` son líneas «unidad estado-de-instalación estado»; el que no se da no está en marcha. `crontab` es
     lo que hay en él; `None`, que no hay cron.
     """
     directory = directory / "bin"
-    directory.mkdir()
+    directory.mkdir(exist_ok=True)
     tools = {"systemctl": "".join(_manager(directory, *item) for item in managers.items()) + "exit 1"}
     if crontab is not None:
         (directory / "crontab.txt").write_text(crontab)
@@ -737,7 +797,7 @@ def report(**changes: object) -> str:
 @pytest.mark.parametrize(
     ("text", "age", "level", "words"),
     [
-        (report(), 30, "ok", "acabó hace 30 s, bien"),
+        (report(), 30, "ok", " s, bien"),
         (report(), 170, "ok", "2 min"),
         (report(), 200, "warning", "toca cada 60 s"),
         (report(outcome="noperm", exit_code=77, error="HTTP 403: no"), 5, "warning", "con 77 (noperm): HTTP 403: no"),
@@ -791,7 +851,7 @@ def test_files_that_cannot_be_written_are_a_warning(tmp_path: Path) -> None:
         (answer(404), 76),
         (answer(400), 76),
         (answer(302, Location="/entrar/?next=/api"), 76),
-        (answer(302, Location="http://[mal"), 76),
+        (answer(302, Location="http://a:mal/"), 76),
         (answer(200, "<html>"), 76),
         (answer(200, "{}"), 76),
         (answer(200, "[]", Content_Encoding="gzip"), 76),
@@ -879,31 +939,27 @@ def test_the_text_is_one_line_per_finding(backend: ReferenceBackend, tmp_path: P
     assert verdict == "1 error(es) y 2 aviso(s): una pasada acabaría ahora con 77 (NOPERM)."
 
 
+def test_the_verdict_without_errors(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Sin errores, la última línea cuenta los avisos o dice que todo está en orden."""
+    env = with_account(backend)
+    fine = run("check", env={**env, **machine(tmp_path, system=RUNNING)})
+    warned = run("check", env={**env, "REPORT_FILE": tmp_path / "no-está", **machine(tmp_path, system=STOPPED)})
+
+    assert (fine.code, fine.stdout.splitlines()[-1]) == (0, "Todo en orden.")
+    assert (warned.code, warned.stdout.splitlines()[-1]) == (0, "Sin errores, 2 aviso(s).")
+
+
 @pytest.mark.parametrize("variables", [{"TERM": "xterm"}, {"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_shows_the_cure_under_the_problem(variables: dict[str, str]) -> None:
     """En un terminal, el problema va en color y la cura debajo; `NO_COLOR` y un terminal sin él se respetan."""
     with nobody() as url:
-        shown = in_terminal(BACKEND_URL=url, COLUMNS="200", **variables)
+        code, shown = in_terminal("check", BACKEND_URL=url, COLUMNS=200, **variables)
     lines = [line.rstrip() for line in shown.splitlines()]
     (found,) = [index for index, line in enumerate(lines) if "conexión rehusada" in line]
 
+    assert code == 69
     assert "→ Compruebe que el backend está en marcha" in lines[found + 1]
     assert ("\x1b[31m" in shown) == (variables == {"TERM": "xterm"})
-
-
-def in_terminal(**env: object) -> str:
-    """Lo que `check` enseña en un terminal."""
-    master, slave = pty.openpty()
-    with subprocess.Popen([*PROGRAM, "check"], env=environment(**env), cwd="/", stdin=slave, stdout=slave) as process:
-        os.close(slave)
-        shown = b""
-        try:
-            while chunk := os.read(master, 4096):
-                shown += chunk
-        except OSError:
-            os.close(master)
-    assert process.returncode == 69
-    return shown.decode()
 
 
 def test_nobody_reading_is_not_an_error(backend: ReferenceBackend) -> None:

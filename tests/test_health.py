@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from estado_eventos import __version__
-from estado_eventos.health import service_info
+from estado_eventos.health import health, service_info
+from estado_eventos.sources import Loaded
 from estado_eventos.transitions import FINISH
 from tests.backend.server import ReferenceBackend
 from tests.faults import Fault, FaultyServer, answer
@@ -79,6 +80,20 @@ def test_wrong_settings_are_an_answer_too() -> None:
 
     assert completed.code == 78
     assert json.loads(completed.stdout) == {"status": "error", "detail": "HTTP_TIMEOUT (entorno): no es un número."}
+
+
+def test_a_bug_is_an_answer_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Un fallo del programa también se contesta como espera el monitor: 70, sin volcado de pila."""
+
+    def broken() -> Loaded:
+        raise ZeroDivisionError
+
+    code = health(broken, as_json=True)
+    printed = capsys.readouterr()
+
+    assert code == 70
+    assert json.loads(printed.out)["detail"].startswith("fallo interno")
+    assert "Traceback" not in printed.err
 
 
 def test_health_ends_with_its_deadline() -> None:

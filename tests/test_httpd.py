@@ -144,7 +144,7 @@ class Inetd:
                 if peer == self._last.getsockname():
                     return
                 # Quien acepta sin bloquearse pasa así el socket.
-                connection.setblocking(False)
+                connection.settimeout(0)
                 self.processes.append(
                     subprocess.Popen(
                         [*PROGRAM, "http"],
@@ -223,6 +223,25 @@ def test_every_request_gets_its_status(request_line: str, status: int) -> None:
     if status >= 400 and not request_line.startswith("HEAD"):
         assert reply.json["status"] == "error"
         assert reply.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\x16\x03\x01", b"\x80", b"A\xff", b"SSH-2.0-x\r\n", b"PING\r\n", b"a b c d", b"GET / HTTP/x\n", b" "]
+)
+def test_garbage_is_answered_at_once(garbage: bytes) -> None:
+    """A lo que ya no puede ser una petición se le contesta 400 sin esperar a que acabe."""
+    chunks = iter([garbage, b"no se llega a pedir"])
+
+    assert Reply.read(respond(chunks, Site())).status == 400
+    assert next(chunks) == b"no se llega a pedir"
+
+
+@pytest.mark.parametrize(
+    "request_line", ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.0\n\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"]
+)
+def test_a_request_can_come_in_drops(request_line: str) -> None:
+    """Una petición que llega de byte en byte se contesta igual."""
+    assert Reply.read(respond([bytes([byte]) for byte in request_line.encode()], Site())).status == 200
 
 
 def test_http_1_1_needs_a_host() -> None:
@@ -582,9 +601,8 @@ def test_the_client_gets_the_whole_answer() -> None:
 
 def test_nobody_keeps_it_reading() -> None:
     """A quien no para de mandar se le corta."""
-    with Inetd() as server:
-        with pytest.raises(ConnectionError):
-            server.exchange(HEALTH + bytes(64 << 20))
+    with Inetd() as server, pytest.raises(ConnectionError):
+        server.exchange(HEALTH + bytes(64 << 20))
 
     assert server.endings == [(0, "")]
 

@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import resource
+import select
 import signal
 import ssl
 import subprocess
@@ -605,6 +606,20 @@ def test_a_signal_cuts_the_monitors_and_keeps_the_code(tmp_path: Path) -> None:
     assert warnings(completed) == ["HEARTBEAT_URL: no contesta; no se espera más"]
     assert len(list(tmp_path.iterdir())) == 2
     assert seconds < 1.5
+
+
+def test_a_signal_after_the_monitors_changes_nothing(tmp_path: Path) -> None:
+    """Una señal mientras sale el informe, ya hecho todo lo demás, no lo corta ni cambia el código."""
+    with FaultyServer(lambda _: answer(200, json.dumps([{}] * 2000))) as server:
+        env = {"BACKEND_URL": server.url, "LOG_LEVEL": "ERROR"} | files(tmp_path)
+        process = start("start", "--json", env=env)
+        # No cabe en la tubería: en cuanto hay algo que leer, el programa está escribiendo.
+        select.select([process.stdout], [], [])
+        process.terminate()
+        completed = wait(process)
+
+    assert completed.code == completed.report["exit_code"] == 1
+    assert json.loads((tmp_path / "informe.json").read_text()) == completed.report
 
 
 def test_https_trusts_the_authorities_of_the_system(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def targets(settings: Settings, *, login_needed: bool) -> Iterator[Target]:
 
 def _target(variable: str, url: httpx.URL, code: ExitCode = ExitCode.UNAVAILABLE) -> Target:
     is_https = url.scheme == "https"
-    return Target(variable, url.host, url.port or (443 if is_https else 80), is_https, code)
+    return Target(variable, url.raw_host.decode("ascii"), url.port or (443 if is_https else 80), is_https, code)
 
 
 def ignored_proxies(settings: Settings, *, reached: bool) -> Iterator[Finding]:

@@ -57,13 +57,9 @@ async def _post(client: httpx.AsyncClient, target: httpx.URL, report: Report) ->
 def _target(url: httpx.URL, report: Report) -> httpx.URL:
     """La URL del latido según el código: ella misma, `/log` para un tropiezo que se cura solo, o `/<código>`."""
     path, _, query = url.raw_path.partition(b"?")
-    match report.exit_code:
-        case ExitCode.OK:
-            pass
-        case ExitCode.TEMPFAIL:
-            path = path.rstrip(b"/") + b"/log"
-        case code:
-            path = path.rstrip(b"/") + f"/{code:d}".encode()
+    suffix = {ExitCode.OK: "", ExitCode.TEMPFAIL: "/log"}.get(report.exit_code, f"/{report.exit_code:d}")
+    if suffix:
+        path = path.rstrip(b"/") + suffix.encode()
     # Healthchecks solo admite un UUID con sus guiones; el INVOCATION_ID de systemd viene sin ellos.
     run_id = f"rid={uuid.UUID(report.run_id)}".encode()
     return url.copy_with(raw_path=path + b"?" + (query + b"&" if query else b"") + run_id)

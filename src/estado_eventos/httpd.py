@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import stat
@@ -22,7 +23,6 @@ from urllib.parse import unquote, urlsplit
 
 import h11
 
-from estado_eventos import __version__
 from estado_eventos.render import spoken_lag
 from estado_eventos.report import printable
 
@@ -33,6 +33,8 @@ _MAX_DRAINED_BYTES = 1 << 20
 _REPORT_HEAD_BYTES = 64 * 1024
 _STALE_INTERVALS = 3
 _STDIN, _STDOUT = 0, 1
+# Cómo puede empezar una petición: una línea a medias, o entera y lo que la siga.
+_BEGINNING = re.compile(rb"[!-~]+( [!-~]*){0,2}\r?|[!-~]+ [!-~]+ HTTP/\d\.\d\r?\n.*", re.DOTALL)
 _log = logging.getLogger(__name__)
 
 
@@ -62,9 +64,8 @@ def serve(site: Site) -> None:
         os.set_blocking(_STDIN, True)
         os.set_blocking(_STDOUT, True)
         if reply := respond(iter(lambda: os.read(_STDIN, MAX_REQUEST_BYTES), b""), site):
-            left = memoryview(reply)
-            while left:
-                left = left[os.write(_STDOUT, left) :]
+            with os.fdopen(_STDOUT, "wb", closefd=False) as stdout:
+                stdout.write(reply)
             _hang_up()
     signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -90,8 +91,12 @@ def respond(chunks: Iterable[bytes], site: Site) -> bytes:
         for chunk in chain(chunks, (b"",)):
             connection.receive_data(chunk[:room])
             room -= len(chunk)
-            if isinstance(event := connection.next_event(), h11.Request):
+            event = connection.next_event()
+            if isinstance(event, h11.Request):
                 return _written(connection, _answer(event, site), with_body=event.method != b"HEAD")
+            if event is h11.NEED_DATA and not _BEGINNING.fullmatch(connection.trailing_data[0]):
+                # A lo que ya no puede ser una petición se le contesta sin esperar a que siga.
+                raise h11.RemoteProtocolError("")
     except h11.RemoteProtocolError as error:
         return _written(connection, _error(HTTPStatus(error.error_status_hint), "no es una petición que se entienda"))
     return b""
@@ -131,8 +136,10 @@ def _answer(request: h11.Request, site: Site) -> _Answer:
 
 
 def _info(site: Site) -> _Answer:
-    name, every = "Estado de Eventos", site.interval_seconds
-    return _json(HTTPStatus.OK, service=name, version=__version__, status="running", scheduler_interval_seconds=every)
+    # Solo aquí: con él se importa la configuración entera, que las demás respuestas no necesitan.
+    from estado_eventos.health import service_info
+
+    return _json(HTTPStatus.OK, **service_info(site.interval_seconds))
 
 
 def _health(site: Site) -> _Answer:

@@ -1,6 +1,5 @@
 """Las métricas de la última pasada, en el formato de texto de Prometheus."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -145,7 +144,6 @@ def _read(old: str) -> Samples:
             (name.removeprefix(_PREFIX), labels.get("transition", ""), labels.get("result", "")): value
             for family in text_string_to_metric_families(old)
             for name, labels, value, *_ in family.samples
-            if math.isfinite(value)
         }
     except Exception:  # noqa: BLE001  El analizador no dice qué lanza, y de un archivo estropeado no depende nada.
         return {}

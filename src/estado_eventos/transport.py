@@ -6,12 +6,11 @@ from typing import cast
 
 import httpx
 
+from estado_eventos.connection import Connection
 from estado_eventos.protocol import WrongProtocol
 from estado_eventos.settings import Settings
 
 MAX_ANSWER_BYTES = 64 << 10
-# gunicorn cierra una conexión ociosa a los 2 s; reutilizarla justo entonces perdería la petición.
-_KEEPALIVE_SECONDS = 1.0
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
@@ -30,30 +29,31 @@ def tls_for(*urls: str) -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _proxy(settings: Settings, tls: ssl.SSLContext) -> httpx.Proxy | None:
+def _inner(settings: Settings, tls: ssl.SSLContext) -> httpx.AsyncBaseTransport:
     if settings.backend_proxy is None:
-        return None
+        return Connection(tls)
+    # Con proxy, el transporte de httpx: CONNECT y lo demás ya lo sabe hacer, y ahí no se mira la CPU.
     url = httpx.URL(settings.backend_proxy.get_secret_value())
-    return httpx.Proxy(url, ssl_context=tls if url.scheme == "https" else None)
+    proxy = httpx.Proxy(url, ssl_context=tls if url.scheme == "https" else None)
+    return httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=httpx.Limits(max_connections=1), proxy=proxy)
 
 
-class CappedTransport(httpx.AsyncHTTPTransport):
+class CappedTransport(httpx.AsyncBaseTransport):
     """Una conexión que cuenta lo que pide y no deja que ninguna respuesta, tampoco las de renovar, sea enorme."""
 
     def __init__(self, settings: Settings, tls: ssl.SSLContext, on_request: Callable[[], None]) -> None:
         """Llama a `on_request` por cada petición que sale."""
-        super().__init__(
-            verify=tls,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=1, keepalive_expiry=_KEEPALIVE_SECONDS),
-            proxy=_proxy(settings, tls),
-        )
+        self._inner = _inner(settings, tls)
         self._on_request = on_request
+
+    async def aclose(self) -> None:
+        """Cierra la conexión."""
+        await self._inner.aclose()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Lanza `WrongProtocol` si la respuesta viene comprimida o, al leerla, si pasa de `extensions["limit"]`."""
         self._on_request()
-        response = await super().handle_async_request(request)
+        response = await self._inner.handle_async_request(request)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             # httpx descomprime un bloque entero antes de que ningún tope lo vea: 1,5 MB eran 446 MiB.
             await response.aclose()

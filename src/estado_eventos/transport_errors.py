@@ -1,6 +1,7 @@
 """Los errores de red en palabras."""
 
 import errno
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -31,8 +32,8 @@ def _reason(cause: BaseException) -> str | None:
             return f"falló TLS: {printable(getattr(cause, 'reason', None) or str(cause))}"
         case socket.gaierror():
             return "no se pudo resolver el nombre del servidor"
-        case OSError() if cause.errno in _OS_REASONS:
-            return _OS_REASONS[cause.errno]
+        case OSError() if (number := cause.errno or _errno_inside(cause)) in _OS_REASONS:
+            return _OS_REASONS[number]
     text = printable(getattr(cause, "strerror", None) or str(cause))
     return f"error de red: {text}" if text else None
 
@@ -46,3 +47,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         for part in error.exceptions:
             yield from _causes(part)
     yield error
+
+
+def _errno_inside(error: OSError) -> int | None:
+    """El número que asyncio deja solo en el texto cuando falla con varias direcciones («Multiple exceptions: …»)."""
+    found = re.search(r"\[Errno (\d+)\]", str(error))
+    return int(found[1]) if found else None
