@@ -478,12 +478,13 @@ def test_a_server_that_never_ends_its_greeting_is_named() -> None:
     assert "no acaba de negociar en 0.5 s" in diagnosis.one("tls")["message"]
 
 
-def test_https_to_a_port_without_tls_is_named() -> None:
+def test_https_to_a_port_without_tls_is_named(backend: ReferenceBackend) -> None:
     """Pedir https donde se habla http: 69, y que se mire el puerto."""
-    with FaultyServer(lambda _: answer(200, "[]")) as server:
-        diagnosis = diagnose(BACKEND_URL=server.url.replace("http:", "https:"), PASS_TIMEOUT=1)
+    diagnosis = diagnose(BACKEND_URL=backend.url.replace("http:", "https:"))
 
     assert (diagnosis.code, diagnosis.errors) == (69, ["tls"])
+    assert "falló TLS" in diagnosis.one("tls")["message"]
+    assert "se habla https y no http (BACKEND_URL)" in diagnosis.one("tls")["cure"]
 
 
 def test_another_auth_server_is_looked_at_too(backend: ReferenceBackend) -> None:
@@ -648,7 +649,7 @@ def test_a_file_this_account_cannot_read_is_a_warning(tmp_path: Path) -> None:
         ("HTTP_TIMEOUT=5 # segundos", "comentario en su propia línea"),
         ('LOG_LEVEL="INFO"   # poco', "comentario en su propia línea"),
         ("export HTTP_TIMEOUT=5", "Quite «export»"),
-        ("  'HTTP_TIMEOUT'=5", "comillas del nombre"),
+        ("  'HTTP_TIMEOUT'=5", "lo que rodea al nombre"),
         (r"METRICS_FILE=/a\b", "sin comillas ni «\\»"),
         (r'METRICS_FILE="/a\$b"', "sin comillas ni «\\»"),
         (r"METRICS_FILE='/a\\b'", "sin comillas ni «\\»"),
@@ -819,6 +820,14 @@ def test_how_the_last_pass_ended(tmp_path: Path, text: str | None, age: float, l
     assert words in diagnosis.one("report")["message"]
 
 
+def test_a_report_this_account_cannot_reach_is_a_warning() -> None:
+    """Un informe al que no se llega se dice, y la cura es otra cuenta."""
+    with FaultyServer(lambda _: answer(200, "[]")) as server:
+        diagnosis = diagnose(BACKEND_URL=server.url, REPORT_FILE="/dev/null/informe.json")
+
+    assert "no puede leer" in diagnosis.one("report")["message"]
+
+
 def test_the_report_of_the_installed_unit_is_found(tmp_path: Path) -> None:
     """Aunque `REPORT_FILE` solo esté en la unidad, se lee el informe de donde ella lo deja."""
     env = machine(tmp_path, user="estado-eventos.timer enabled active")
@@ -851,7 +860,7 @@ def test_files_that_cannot_be_written_are_a_warning(tmp_path: Path) -> None:
         (answer(404), 76),
         (answer(400), 76),
         (answer(302, Location="/entrar/?next=/api"), 76),
-        (answer(302, Location="http://a:mal/"), 76),
+        (answer(404, Location="http://a:mal/"), 76),
         (answer(200, "<html>"), 76),
         (answer(200, "{}"), 76),
         (answer(200, "[]", Content_Encoding="gzip"), 76),
@@ -937,6 +946,18 @@ def test_the_text_is_one_line_per_finding(backend: ReferenceBackend, tmp_path: P
     assert all((" → " in line) == (line[0] != "✓") for line in lines)
     assert "\x1b" not in completed.stdout
     assert verdict == "1 error(es) y 2 aviso(s): una pasada acabaría ahora con 77 (NOPERM)."
+
+
+def test_a_settings_pipe_is_not_read_twice(tmp_path: Path) -> None:
+    """Si la configuración llega por una tubería, el diagnóstico no se queda esperando a que vuelva a llegar."""
+    pipe = tmp_path / "tubería.env"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(pipe.write_text, "HTTP_TIMEOUT=mucho\n")
+        diagnosis = diagnose("--env-file", str(pipe))
+        written.result()
+
+    assert diagnosis.code == 78
 
 
 def test_the_verdict_without_errors(backend: ReferenceBackend, tmp_path: Path) -> None:

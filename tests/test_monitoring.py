@@ -614,6 +614,7 @@ def test_a_signal_after_the_monitors_changes_nothing(tmp_path: Path) -> None:
         env = {"BACKEND_URL": server.url, "LOG_LEVEL": "ERROR"} | files(tmp_path)
         process = start("start", "--json", env=env)
         # No cabe en la tubería: en cuanto hay algo que leer, el programa está escribiendo.
+        assert process.stdout
         select.select([process.stdout], [], [])
         process.terminate()
         completed = wait(process)

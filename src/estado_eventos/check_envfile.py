@@ -50,7 +50,7 @@ def _explain(binding: Binding, theirs: str | None) -> tuple[str, str]:
     if theirs is None:
         if re.match(r"\s*export\s", binding.original.string):
             return "no entiende «export» y se salta la línea", "Quite «export»"
-        return "se salta la línea", "Quite la marca BOM y las comillas del nombre"
+        return "se salta la línea", "Quite lo que rodea al nombre: comillas o, al principio del archivo, una marca BOM"
     if "#" in theirs and binding.value and theirs.startswith(binding.value):
         return "toma el comentario por parte del valor", "Ponga el comentario en su propia línea"
     return (

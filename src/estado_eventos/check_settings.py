@@ -71,12 +71,14 @@ def files(env_file: Path | None) -> Iterator[Finding]:
     for path in (env_file,) if env_file else (Path(".env"), sources.SYSTEM_ENV_FILE):
         try:
             mode = path.stat().st_mode
-            with path.open("rb") as file:
-                text = file.read(_MAX_FILE_BYTES).decode()
+            # Una tubería ya la vació quien la carga, y abrirla otra vez esperaría para siempre.
+            if stat.S_ISREG(mode):
+                with path.open("rb") as file:
+                    text = file.read(_MAX_FILE_BYTES).decode()
+                yield from _file(printable(str(path)), mode, text)
         except (OSError, UnicodeDecodeError):
             # Si alguien contaba con él, ya lo ha dicho quien lo carga.
             continue
-        yield from _file(printable(str(path)), mode, text)
 
 
 def _file(path: str, mode: int, text: str) -> Iterator[Finding]:

@@ -28,7 +28,11 @@ async def beat(url: str, report: Report) -> str | None:
             transport=httpx.AsyncHTTPTransport(verify=tls_for(url), trust_env=False),
             timeout=None,  # noqa: S113  El tiempo lo pone `monitoring`, y cuenta el latido entero.
             trust_env=False,
-            headers={"Accept-Encoding": "identity", "User-Agent": f"estado-eventos/{__version__}"},
+            headers={
+                "Accept-Encoding": "identity",
+                "Content-Type": "text/plain; charset=utf-8",
+                "User-Agent": f"estado-eventos/{__version__}",
+            },
         ) as client:
             try:
                 return await _post(client, target, report)

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import h11
 
@@ -28,8 +28,7 @@ from estado_eventos.report import printable
 
 EXCHANGE_SECONDS = 5.0  # De la primera lectura al adiós, por despacio que vaya el cliente.
 MAX_REQUEST_BYTES = 16 * 1024
-MAX_METRICS_BYTES = 1 << 20
-_MAX_DRAINED_BYTES = 1 << 20
+MAX_METRICS_BYTES = _MAX_DRAINED_BYTES = 1 << 20
 _REPORT_HEAD_BYTES = 64 * 1024
 _STALE_INTERVALS = 3
 _STDIN, _STDOUT = 0, 1
@@ -86,20 +85,24 @@ def respond(chunks: Iterable[bytes], site: Site) -> bytes:
     Solo pide los trozos de la cabecera: ni el cuerpo ni lo que venga detrás cambian la respuesta.
     """
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_REQUEST_BYTES - 1)
-    room = MAX_REQUEST_BYTES
     try:
-        for chunk in chain(chunks, (b"",)):
-            connection.receive_data(chunk[:room])
-            room -= len(chunk)
-            event = connection.next_event()
-            if isinstance(event, h11.Request):
-                return _written(connection, _answer(event, site), with_body=event.method != b"HEAD")
-            if event is h11.NEED_DATA and not _BEGINNING.fullmatch(connection.trailing_data[0]):
-                # A lo que ya no puede ser una petición se le contesta sin esperar a que siga.
-                raise h11.RemoteProtocolError("")
+        request = _read_request(connection, chunks)
     except h11.RemoteProtocolError as error:
         return _written(connection, _error(HTTPStatus(error.error_status_hint), "no es una petición que se entienda"))
-    return b""
+    return _written(connection, _answer(request, site), with_body=request.method != b"HEAD") if request else b""
+
+
+def _read_request(connection: h11.Connection, chunks: Iterable[bytes]) -> h11.Request | None:
+    room = MAX_REQUEST_BYTES
+    for chunk in chain(chunks, (b"",)):
+        connection.receive_data(chunk[:room])
+        room -= len(chunk)
+        event = connection.next_event()
+        if isinstance(event, h11.Request):
+            return event
+        if event is h11.NEED_DATA and not _BEGINNING.fullmatch(connection.trailing_data[0]):
+            raise h11.RemoteProtocolError("lo que sigue no puede hacer de esto una petición")
+    return None
 
 
 def _written(connection: h11.Connection, answer: _Answer, *, with_body: bool = True) -> bytes:
@@ -123,12 +126,8 @@ def _answer(request: h11.Request, site: Site) -> _Answer:
         return _error(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "solo se habla HTTP/1.0 y HTTP/1.1")
     if request.method not in {b"GET", b"HEAD"}:
         return _error(HTTPStatus.METHOD_NOT_ALLOWED, "aquí solo se puede leer, con GET o HEAD")
-    target = request.target.decode("ascii")
-    try:
-        # A lo que empieza por «/» no se le aplica `urlsplit`: en «//health» vería un servidor.
-        path = target.partition("?")[0] if target.startswith("/") else urlsplit(target).path or "/"
-    except ValueError:
-        return _error(HTTPStatus.BAD_REQUEST, "la dirección no se entiende")
+    # Vale también la forma absoluta, «GET http://servidor/ruta» (RFC 9112).
+    path = re.sub(r"^https?://[^/?]*", "", request.target.decode("ascii"), flags=re.IGNORECASE).partition("?")[0]
     route = _ROUTES.get(unquote(path).removesuffix("/"))
     if route is None:
         return _error(HTTPStatus.NOT_FOUND, "aquí no hay nada; pruebe /health, / o /metrics")
@@ -143,14 +142,9 @@ def _info(site: Site) -> _Answer:
 
 
 def _health(site: Site) -> _Answer:
-    trouble = _trouble(site)
-    return _error(HTTPStatus.SERVICE_UNAVAILABLE, trouble) if trouble else _json(HTTPStatus.OK, status="ok")
-
-
-def _trouble(site: Site) -> str | None:
-    """Por qué no se puede decir que todo va bien, o `None`."""
+    """Va bien si la última pasada fue un éxito y es reciente; si no, se dice por qué no."""
     if site.report_file is None:
-        return "no se guarda ningún informe: falta REPORT_FILE"
+        return _error(HTTPStatus.SERVICE_UNAVAILABLE, "no se guarda ningún informe: falta REPORT_FILE")
     try:
         # Los eventos van al final del informe y pueden ser megas; lo que se mira va delante.
         head, cut, _ = _read(site.report_file, _REPORT_HEAD_BYTES).partition(b', "transitions": ')
@@ -158,16 +152,18 @@ def _trouble(site: Site) -> str | None:
         ended = datetime.fromisoformat(report["started_at"]) + timedelta(seconds=report["duration_seconds"])
         age = (datetime.now(UTC) - ended).total_seconds()
         failed = report["exit_code"] != 0
-        failure = f"la última pasada falló ({report['outcome']}, {report['exit_code']}): {report['error']}"
+        detail = f"la última pasada falló ({report['outcome']}, {report['exit_code']}): {report['error']}"
     except FileNotFoundError:
-        return "todavía no hay ningún informe: no ha acabado ninguna pasada"
+        return _error(HTTPStatus.SERVICE_UNAVAILABLE, "todavía no hay ningún informe: no ha acabado ninguna pasada")
     except (OSError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         _log.warning("REPORT_FILE: no se puede leer: %s", getattr(error, "strerror", None) or "no es un informe")
-        return "el informe de la última pasada no se puede leer"
-    if abs(age) > _STALE_INTERVALS * site.interval_seconds:
+        return _error(HTTPStatus.SERVICE_UNAVAILABLE, "el informe de la última pasada no se puede leer")
+    if stale := abs(age) > _STALE_INTERVALS * site.interval_seconds:
         when = f"hace {spoken_lag(age)}" if age > 0 else f"en el futuro, dentro de {spoken_lag(-age)}"
-        return f"la última pasada acabó {when}; tiene que haber una cada {spoken_lag(site.interval_seconds)}"
-    return printable(failure) if failed else None
+        detail = f"la última pasada acabó {when}; tiene que haber una cada {spoken_lag(site.interval_seconds)}"
+    if stale or failed:
+        return _error(HTTPStatus.SERVICE_UNAVAILABLE, printable(detail))
+    return _json(HTTPStatus.OK, status="ok")
 
 
 def _metrics(site: Site) -> _Answer:

@@ -46,6 +46,7 @@ class Job:
     user: bool = False
     listen: str | None = None
     """Dónde contesta por HTTP, como lo escribe systemd (`0.0.0.0:8001`), o `None` si no contesta."""
+    metrics_file: PurePath | None = None
 
     @property
     def unit(self) -> str:

@@ -109,6 +109,7 @@ def with_settings(job: Job, interval: int | None, *, api: bool) -> Job:
         interval=settings.scheduler_interval_seconds,
         deadline=settings.pass_timeout,
         listen=listen_address(settings.host, settings.port) if api else None,
+        metrics_file=settings.metrics_file,
     )
 
 

@@ -1,6 +1,7 @@
 """El estado de un planificador como datos: lo mismo para systemd y para cron."""
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,7 +102,8 @@ def spoken_code(code: int) -> str:
 def read_last_report(path: Path) -> LastReport | None:
     """El último informe, o `None` si no hay o no se entiende."""
     try:
-        with path.open("rb") as file:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
             content = json.loads(file.read(_MAX_REPORT_BYTES))
         error = content["error"]
         return LastReport(

@@ -45,6 +45,18 @@ RemoveIPC=yes
 """
 
 
+_API_SANDBOX = f"""\
+DynamicUser=yes
+InaccessiblePaths=-/etc/estado-eventos
+IPAddressDeny=any
+MemoryMax=128M
+PrivateNetwork=yes
+TasksMax=8
+
+# El mismo aislamiento que el del servicio de las pasadas.
+{_SANDBOX}"""
+
+
 def service_unit(job: Job) -> str:
     """El servicio que hace una pasada: con su usuario, su límite por encima del de la pasada y aislado del sistema.
 
@@ -113,6 +125,7 @@ Description=Estado de Eventos: GET /health en {job.listen}
 [Socket]
 ListenStream={job.listen}
 Accept=yes
+NoDelay=yes
 # Muchas conexiones a la vez se rechazan; y por muchas que lleguen, el socket no se da por perdido.
 MaxConnections=16
 MaxConnectionsPerSource=8
@@ -124,8 +137,13 @@ WantedBy=sockets.target
 
 
 def api_service(job: Job) -> str:
-    """El servicio que contesta a una conexión: lee el último informe y las métricas, y nada más."""
-    command = " ".join(_quoted(word) for word in (str(job.executable), "--env-file", str(job.env_file), "http"))
+    """El servicio que contesta a una conexión: lee el último informe y las métricas, y nada más.
+
+    No lee la configuración, que tiene la contraseña: lo que necesita va en la unidad. Y no tiene red: le llega el socket ya
+    conectado.
+    """
+    command = " ".join(_quoted(word) for word in (str(job.executable), "--env-file", "/dev/null", "http"))
+    metrics = f"Environment={_quoted(f'METRICS_FILE={job.metrics_file}')}\n" if job.metrics_file else ""
     return f"""\
 {_header(job, "service", "-api@")}
 [Unit]
@@ -136,14 +154,15 @@ CollectMode=inactive-or-failed
 ExecStart=-{command}
 Environment=SCHEDULER_INTERVAL_SECONDS={job.interval}
 Environment=REPORT_FILE={state_path(job)}/report.json
-StandardInput=socket
+{metrics}StandardInput=socket
 StandardOutput=socket
 StandardError=journal
+# Sin una línea de systemd por petición.
+LogLevelMax=notice
+Nice=10
 RuntimeMaxSec=10
 TimeoutStopSec=2
-{"" if job.user else f"User={SYSTEM_USER}"}
-
-{_USER_SANDBOX if job.user else _SANDBOX}"""
+{_USER_SANDBOX if job.user else _API_SANDBOX}"""
 
 
 def units(job: Job) -> dict[str, str]:
