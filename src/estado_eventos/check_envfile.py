@@ -38,7 +38,7 @@ class Difference:
 
 def differences(text: str) -> Iterator[Difference]:
     """Las variables nuestras que no valdrían lo mismo leídas por systemd, cada una una vez."""
-    theirs = _as_systemd(text)
+    theirs = as_systemd(text)
     ours = {b.key: b for b in parse_stream(io.StringIO(text)) if b.key and b.key.lower() in Settings.model_fields}
     for name, binding in ours.items():
         if binding.value and binding.value != theirs.get(name):
@@ -66,7 +66,7 @@ def _line(binding: Binding) -> int:
     return binding.original.line + len(re.findall(r"\r\n|\n|\r", gap))
 
 
-def _as_systemd(text: str) -> dict[str, str]:
+def as_systemd(text: str) -> dict[str, str]:
     """Las variables como las lee systemd; las que tienen un nombre que no admite, se las salta."""
     found: dict[str, str] = {}
     for match in _SYSTEMD_LINE.finditer(text):

@@ -7,6 +7,7 @@ import httpx
 
 from estado_eventos import __version__, render
 from estado_eventos.report import ExitCode, Report
+from estado_eventos.connection import Connection
 from estado_eventos.transport import tls_for
 from estado_eventos.transport_errors import explain_transport
 
@@ -25,7 +26,7 @@ async def beat(url: str, report: Report) -> str | None:
         target = _target(httpx.URL(url), report)
         # Solo lo que ya va en la URL: ni el token del backend, ni los proxies ni las claves del entorno.
         async with httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(verify=tls_for(url), trust_env=False),
+            transport=Connection(tls_for(url)),
             timeout=None,  # noqa: S113  El tiempo lo pone `monitoring`, y cuenta el latido entero.
             trust_env=False,
             headers={

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from estado_eventos.schedule import SYSTEM_USER, Job, calendar, cron_fields
 
 FLOCK = "/usr/bin/flock"
-_CREDENTIALS = ("BACKEND_EMAIL", "BACKEND_PASSWORD", "BACKEND_JWT_TOKEN")
+_CREDENTIALS = ("BACKEND_EMAIL", "BACKEND_PASSWORD", "BACKEND_JWT_TOKEN", "HEARTBEAT_URL")
 
 _USER_SANDBOX = """\
 NoNewPrivileges=yes
@@ -77,7 +77,8 @@ Environment=PASS_TIMEOUT={job.deadline:g}
 Environment=TOKEN_CACHE_FILE={state_path(job)}/token
 Environment=REPORT_FILE={state_path(job)}/report.json
 TimeoutStartSec={job.timeout}
-TimeoutStopSec=5
+# Tras SIGTERM: 3 s a lo que está en camino y otros 3 a los monitores.
+TimeoutStopSec=10
 # 75: se cortó por su límite y lo que falta queda para el tic siguiente. No es para despertar a nadie.
 SuccessExitStatus=75
 {_user_part(job)}"""
@@ -139,8 +140,8 @@ WantedBy=sockets.target
 def api_service(job: Job) -> str:
     """El servicio que contesta a una conexión: lee el último informe y las métricas, y nada más.
 
-    No lee la configuración, que tiene la contraseña: lo que necesita va en la unidad. Y no tiene red: le llega el socket ya
-    conectado.
+    No lee la configuración, que tiene la contraseña: lo que necesita va en la unidad. Y no tiene red: el socket le
+    llega ya conectado.
     """
     command = " ".join(_quoted(word) for word in (str(job.executable), "--env-file", "/dev/null", "http"))
     metrics = f"Environment={_quoted(f'METRICS_FILE={job.metrics_file}')}\n" if job.metrics_file else ""

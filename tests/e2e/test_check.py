@@ -1,0 +1,97 @@
+"""El diagnóstico en una máquina con systemd y cron de verdad."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from estado_eventos import check_envfile
+from tests.backend.server import ReferenceBackend
+from tests.e2e import wheelhouse
+from tests.e2e.container import Container
+
+SETTINGS = "/etc/estado-eventos/estado-eventos.env"
+CHECK = ["estado-eventos", "check"]
+SCHEDULE = ["estado-eventos", "schedule"]
+# Líneas que dotenv y systemd leen distinto, o que alguno no entiende.
+ODD_LINES = r"""
+A1=5 # segundos
+A2="INFO"   # poco
+export A3=5
+A4=/a\b
+A5="/a\$b"
+A6='/a\\b'
+A7="/a\tb"
+A8="a"'b'
+A9=/a b
+B1=/a#b
+B2=/a$HOME/${b}
+B3='/a # $b'
+B4="/a # b"
+B5 = /a
+B8= x
+B9='sin cerrar
+C1=1'
+C2=2
+C3="a\
+b"
+C4=a\
+b
+; C5=x
+  C6=y
+C7=a'b'
+C9=\'q\'
+D2=
+D3=""
+D4=é€
+"""
+
+
+@pytest.fixture(scope="module")
+def machine(wheels: dict[str, Path]) -> Iterator[Container]:
+    """Un Debian con el programa y su configuración, sin nada que lo ejecute."""
+    with Container(wheels) as running:
+        wheelhouse.configure(running)
+        running.run(["python3", "-m", "venv", "/opt/estado-eventos"], timeout=120)
+        running.run(["/opt/estado-eventos/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
+        running.run(["ln", "-s", "/opt/estado-eventos/bin/estado-eventos", "/usr/local/bin/estado-eventos"])
+        yield running
+
+
+def test_it_sees_who_runs_the_program(machine: Container, backend: ReferenceBackend) -> None:
+    """`check` distingue ninguno, temporizador, temporizador parado, los dos y solo cron, y dice cómo se arregla."""
+    settings = f"BACKEND_URL={backend.url}\nBACKEND_EMAIL={backend.email}\nBACKEND_PASSWORD='{backend.password}'\n"
+    machine.put(SETTINGS, settings, 0o600)
+    seen = {"ninguno": machine.run(CHECK)}
+    machine.run([*SCHEDULE, "install", "systemd"], timeout=120)
+    machine.run(["systemctl", "start", "estado-eventos.service"])
+    seen["temporizador"] = machine.run(CHECK)
+    machine.run(["systemctl", "stop", "estado-eventos.timer"])
+    seen["parado"] = machine.run(CHECK)
+    machine.run(["systemctl", "start", "estado-eventos.timer"])
+    machine.run([*SCHEDULE, "install", "cron"], timeout=120)
+    seen["los dos"] = machine.run(CHECK)
+    machine.run([*SCHEDULE, "remove", "systemd"])
+    seen["cron"] = machine.run(CHECK)
+    machine.run([*SCHEDULE, "remove", "cron"])
+
+    warned = {name for name, done in seen.items() if "\n! " in f"\n{done.stdout}"}
+    assert warned == {"ninguno", "parado", "los dos"}
+    assert "schedule install systemd" in seen["ninguno"].stdout
+    assert "systemctl enable --now estado-eventos.timer" in seen["parado"].stdout
+    assert all(done.returncode == 0 for done in seen.values())
+
+
+def test_it_reads_environment_files_as_systemd_does(machine: Container) -> None:
+    """Lo que `check` dice que systemd leerá de un archivo es lo que systemd lee."""
+    machine.put("/root/raro.env", ODD_LINES)
+    unit = "[Service]\nType=oneshot\nEnvironmentFile=/root/raro.env\nExecStart=/bin/sh -c 'env -0 > /run/leido'\n"
+    machine.put("/etc/systemd/system/leer.service", unit)
+    machine.run(["systemctl", "daemon-reload"])
+    machine.run(["systemctl", "start", "leer.service"])
+    pairs = (pair.partition("=") for pair in machine.read("/run/leido").split("\0") if "=" in pair)
+    read = {name: value for name, _, value in pairs if len(name) == 2}
+
+    predicted = {name: value for name, value in check_envfile.as_systemd(ODD_LINES).items() if len(name) == 2}
+
+    assert read == predicted
