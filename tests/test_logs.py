@@ -31,7 +31,7 @@ def test_json_is_one_object_a_line() -> None:
 
 
 def _run_with_stderr_file(path: Path, journal_stream: str, log_format: str = "auto") -> list[str]:
-    with FaultyServer(lambda _: answer(503)) as server, path.open("w") as stderr:
+    with FaultyServer(lambda _: answer(404)) as server, path.open("w") as stderr:
         env = environment(BACKEND_URL=server.url, JOURNAL_STREAM=journal_stream, LOG_FORMAT=log_format)
         subprocess.run([*PROGRAM, "start"], env=env, cwd="/", check=False, stderr=stderr, timeout=60)
     return path.read_text().splitlines()
@@ -46,7 +46,7 @@ def test_journal_lines_carry_their_priority(tmp_path: Path) -> None:
     lines = _run_with_stderr_file(path, f"{status.st_dev}:{status.st_ino}")
 
     assert lines[0] == "<6>Ejecutando job: start_pending_events"
-    assert lines[-1].startswith("<3>Lista de pendientes de inicio: HTTP 503")
+    assert lines[-1].startswith("<3>Lista de pendientes de inicio: HTTP 404")
 
 
 def test_another_journal_stream_is_not_this_one(tmp_path: Path) -> None:

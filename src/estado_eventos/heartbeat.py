@@ -6,8 +6,8 @@ import uuid
 import httpx
 
 from estado_eventos import __version__, render
-from estado_eventos.report import ExitCode, Report
 from estado_eventos.connection import Connection
+from estado_eventos.report import ExitCode, Report
 from estado_eventos.transport import tls_for
 from estado_eventos.transport_errors import explain_transport
 
