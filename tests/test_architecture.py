@@ -14,8 +14,6 @@ from tests.program import environment
 SOURCES = sorted(Path(estado_eventos.__file__).parent.glob("*.py"))
 _WATCH_IMPORTS = """
 import sys, runpy, os
-# click está aquí por las herramientas de desarrollo, y con él httpx importa su propia consola, con rich.
-sys.modules["httpx._main"] = None
 os._exit = lambda code: print(*sorted(sys.modules))
 sys.argv = ["estado-eventos", "run-once", "--quiet"]
 runpy.run_module("estado_eventos", run_name="__main__")

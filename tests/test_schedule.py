@@ -1,5 +1,7 @@
 """Los planificadores como texto: unidades, líneas de cron e intervalos."""
 
+import json
+import os
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -12,8 +14,9 @@ from hypothesis import strategies as st
 
 from estado_eventos.schedule import IntervalError, Job, ScheduleError, calendar, cron_fields, listen_address
 from estado_eventos.schedule_cron import with_block
+from estado_eventos.schedule_status import ScheduleStatus, read_last_report
 from estado_eventos.schedule_units import cron_block, service_unit, units
-from tests.program import run
+from tests.program import Completed, run
 
 ROOT = Path(__file__).parents[1]
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no está systemd-analyze (systemd)")
@@ -201,3 +204,103 @@ def test_without_systemd_it_says_what_to_use() -> None:
 
     assert refused.code == 69
     assert "schedule install cron" in refused.stderr
+
+
+_FAKE_CRONTAB = """#!/bin/sh
+# Un crontab en un archivo: el de verdad necesita root y un cron instalado, y lo prueba `make e2e`.
+case "$1" in
+  -l) if [ -e "$HOME/tab" ]; then cat "$HOME/tab"; else echo "no crontab for ana" >&2; exit 1; fi ;;
+  -r) rm "$HOME/tab" ;;
+  -) if [ -e "$HOME/readonly" ]; then echo "permiso denegado" >&2; exit 1; fi; cat > "$HOME/tab" ;;
+esac
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Un directorio personal con un `crontab` en el PATH."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "crontab").write_text(_FAKE_CRONTAB)
+    (tmp_path / "bin" / "crontab").chmod(0o755)
+    return tmp_path
+
+
+def schedule(home: Path, *arguments: str) -> Completed:
+    """Ejecuta `schedule … cron` con ese directorio personal y su configuración."""
+    env = {"HOME": home, "PATH": f"{home / 'bin'}:{os.environ['PATH']}"}
+    return run("schedule", *arguments, "--env-file", str(home / "conf" / "x.env"), env=env)
+
+
+def test_cron_goes_in_and_out_of_a_crontab(home: Path) -> None:
+    """Instalar, repetir, cambiar el ritmo, mirar y quitar: el crontab ajeno queda igual y la configuración, también."""
+    (home / "tab").write_text("0 5 * * * true\n")
+    installed = schedule(home, "install", "cron", "--name", "prueba-e1")
+    again = schedule(home, "install", "cron", "--name", "prueba-e1")
+    tab = (home / "tab").read_text()
+    changed = schedule(home, "install", "cron", "--name", "prueba-e1", "--interval", "600")
+    status = schedule(home, "status", "cron", "--name", "prueba-e1", "--json")
+    removed = schedule(home, "remove", "cron", "--name", "prueba-e1")
+    nothing = schedule(home, "remove", "cron", "--name", "prueba-e1")
+
+    assert [done.code for done in (installed, again, changed, removed, nothing)] == [0] * 5
+    assert tab.startswith("0 5 * * * true\n# >>> estado-eventos-prueba-e1: ")
+    assert "= crontab: ya estaba así" in again.stdout
+    assert "ya hay configuración, no se toca" in again.stdout
+    assert json.loads(status.stdout)["installed"] is True
+    assert json.loads(status.stdout)["next_tick"] == "*/10 * * * *"
+    assert (home / "tab").read_text() == "0 5 * * * true\n"
+    assert "no está en el crontab" in nothing.stdout
+    assert (home / "conf" / "x.env").stat().st_mode & 0o777 == 0o600
+    assert "REPORT_FILE=" in (home / "conf" / "x.env").read_text()
+
+
+def test_a_crontab_of_our_own_disappears_with_us(home: Path) -> None:
+    """Si en el crontab no había nada más, al quitar el bloque no queda crontab."""
+    schedule(home, "install", "cron", "--name", "prueba-e2")
+    there = (home / "tab").exists()
+    schedule(home, "remove", "cron", "--name", "prueba-e2")
+
+    assert there
+    assert not (home / "tab").exists()
+
+
+def test_cron_dry_run_changes_nothing(home: Path) -> None:
+    """`--dry-run` enseña el bloque y no escribe nada."""
+    shown = schedule(home, "install", "cron", "--dry-run")
+
+    assert shown.code == 0
+    assert "+* * * * * SCHEDULER_INTERVAL_SECONDS=60" in shown.stdout
+    assert sorted(path.name for path in home.iterdir()) == ["bin"]
+
+
+def test_a_crontab_that_cannot_be_written_is_said(home: Path) -> None:
+    """Si cron no deja escribir, se dice por qué: 69."""
+    (home / "readonly").touch()
+
+    refused = schedule(home, "install", "cron", "--name", "prueba-e3")
+
+    assert refused.code == 69
+    assert "permiso denegado" in refused.stderr
+
+
+def test_status_of_what_is_not_installed_says_how_to(home: Path) -> None:
+    """`status` de lo que no está dice cómo ponerlo, y no es 0."""
+    status = schedule(home, "status", "cron")
+
+    assert status.code == 1
+    assert "estado-eventos schedule install cron" in status.stdout
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(0, "bien"), (69, "UNAVAILABLE"), (75, "TEMPFAIL"), (203, "no se pudo ejecutar")]
+)
+def test_status_speaks_of_the_last_pass(tmp_path: Path, code: int, words: str) -> None:
+    """El estado dice con qué código acabó la última pasada y qué contaba su informe."""
+    report = tmp_path / "report.json"
+    run("run-once", env={"BACKEND_URL": "http://127.0.0.1:9", "PASS_TIMEOUT": "0.1", "REPORT_FILE": report})
+    status = ScheduleStatus("systemd", "x", True, True, "mañana", code, read_last_report(report))  # noqa: FBT003
+
+    assert words in "\n".join(status.lines())
+    assert "Último informe: unavailable, de 20" in "\n".join(status.lines())
+    assert status.to_dict()["last_report"]["exit_code"] == 69
+    assert status.exit_code == (code if code != 203 else 1)

@@ -12,6 +12,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Nada de lo que se crea al importar es basura: buscarla cuesta una décima parte del arranque.
     gc.disable()
+    # Si hay un click instalado, httpx importa su propia consola, y con ella rich entero: nadie la va a usar.
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]
     from estado_eventos.cli import main as run
 
     gc.freeze()

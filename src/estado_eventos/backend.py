@@ -32,6 +32,8 @@ from estado_eventos.transport_errors import explain_transport
 
 MAX_LIST_BYTES = 32 << 20
 MAX_PAGES = 10_000
+_LISTING_SHARE = 0.5
+"""La parte de la pasada que se puede gastar en leer páginas: leídas y sin aplicar no sirven de nada."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Backend:
         self._tls = tls
         self._headers = headers
         self._lanes: dict[int, httpx.AsyncClient] = {}
+        self._asked: set[str] = set()
         self.url = settings.backend_url
         self.requests = 0
 
@@ -88,14 +91,19 @@ class Backend:
 
         Lanza `BackendError` si no se puede leer la primera; si falla otra, lo leído vale y `problem` dice qué pasó.
         """
+        await self._take_care(0, transition.list_path)
         url = httpx.URL(self.url + transition.list_path)
+        until = asyncio.get_running_loop().time() + self._settings.pass_timeout * _LISTING_SHARE
         events: list[Event] = []
         seen: set[httpx.URL] = set()
         budget = MAX_LIST_BYTES
         while True:
             try:
-                answer = await self._exchange(0, "GET", url, budget)
+                async with asyncio.timeout_at(until if seen else None):
+                    answer = await self._exchange(0, "GET", url, budget)
                 page = read_page(transition, answer)
+            except TimeoutError:
+                return Listing(tuple(events), Unavailable(f"sus páginas no acaban de llegar; se leyeron {len(seen)}"))
             except BackendError as error:
                 error.redact(self._auth.secrets)
                 if not seen:
@@ -115,7 +123,9 @@ class Backend:
         """Aplica la transición y devuelve el estado en que quedó el evento; lanza `BackendError`."""
         if event.id is None or event.problem:
             raise ValueError(event.problem)
-        url = httpx.URL(self.url + transition.action_path(event.id))
+        path = transition.action_path(event.id)
+        await self._take_care(lane, path)
+        url = httpx.URL(self.url + path)
         try:
             return read_applied(transition, await self._exchange(lane, "POST", url, MAX_ANSWER_BYTES))
         except BackendError as error:
@@ -144,6 +154,12 @@ class Backend:
             async with asyncio.timeout(seconds):
                 response = await self._client(lane).send(request, auth=auth)
         return Answer(response.status_code, response.headers, response.content)
+
+    async def _take_care(self, lane: int, path: str) -> None:
+        """Lo que se repite va por una conexión nueva: la del carril puede estar cerrándose al otro lado."""
+        if path in self._asked and lane in self._lanes:
+            await self._lanes.pop(lane).aclose()
+        self._asked.add(path)
 
     def _client(self, lane: int) -> httpx.AsyncClient:
         if lane not in self._lanes:

@@ -33,7 +33,9 @@ class _Link:
     idle_since: float = 0.0
 
     def is_fresh(self, origin: tuple[str, str, int | None], now: float) -> bool:
-        alive = not self.reader.at_eof() and not self.writer.is_closing()
+        # Lo que sobró de la respuesta anterior pasaría por la siguiente.
+        leftover, _ = self.state.trailing_data
+        alive = not self.reader.at_eof() and not self.writer.is_closing() and not leftover
         return alive and self.origin == origin and now - self.idle_since < _KEEPALIVE_SECONDS
 
     async def next_event(self) -> h11.Event | type[h11.PAUSED | h11.NEED_DATA]:

@@ -29,10 +29,10 @@ def install(job: Job, steps: Steps) -> None:
     state = _state(job)
     extra = f"\nTOKEN_CACHE_FILE={state}/token\nREPORT_FILE={state}/report.json\n"
     write_settings(steps, Path(job.env_file), 0o600, extra)
-    steps.run("mkdir", "-p", "-m", "700", str(state))
     compile_bytecode(steps)
     before = _read()
     _write(before, with_block(before, job.unit, cron_block(job, need("flock", "instale util-linux"))), steps)
+    steps.run("mkdir", "-p", "-m", "700", str(state))
     steps.tell(f"Revise {job.env_file} y pruebe: estado-eventos --env-file {job.env_file} run-once")
 
 
@@ -52,15 +52,15 @@ def remove(job: Job, steps: Steps) -> None:
 def status(job: Job) -> ScheduleStatus:
     """Si está el bloque, si hay un cron en marcha y cómo fue la última pasada. Lanza `ScheduleError`."""
     need("crontab", "instale cron")
-    crontab = _read()
-    installed = with_block(crontab, job.unit, "") != crontab
+    _, mark, block = _read().partition(cron_marks(job.unit)[0] + "\n")
+    installed = bool(mark)
     report_file = _report_file(Path(job.env_file))
     return ScheduleStatus(
         scheduler="cron",
         name=job.unit,
         installed=installed,
         active=installed and _is_running(),
-        next_tick=cron_fields(job.interval) if installed else None,
+        next_tick=" ".join(block.split(maxsplit=5)[:5]) if installed else None,
         last_report=read_last_report(report_file) if report_file else None,
     )
 

@@ -6,6 +6,8 @@ import socket
 import ssl
 from collections.abc import Iterator
 
+import httpx
+
 from estado_eventos.report import printable
 
 _OS_REASONS = {
@@ -20,8 +22,17 @@ _OS_REASONS = {
 
 def explain_transport(error: BaseException) -> str:
     """Por qué no se pudo hablar con el backend, en palabras y sin la URL."""
+    if isinstance(error, httpx.RemoteProtocolError):
+        return _explain_protocol(printable(str(error)))
     reasons = (_reason(cause) for cause in _causes(error))
     return next((reason for reason in reasons if reason), f"error de red: {type(error).__name__}")
+
+
+def _explain_protocol(text: str) -> str:
+    # h11 y httpcore no tienen otra manera de distinguirlo que la frase.
+    if any(words in text for words in ("ConnectionClosed", "closed connection", "disconnected")):
+        return "el servidor cortó la conexión sin acabar de contestar"
+    return f"lo que contesta no es HTTP ({text})"
 
 
 def _reason(cause: BaseException) -> str | None:
