@@ -4,7 +4,8 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http.client import HTTPConnection
@@ -13,9 +14,12 @@ from typing import Self
 from urllib.parse import urlsplit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
-    """Una petición recibida; `nth` es cuántas van con el mismo método y ruta, contando esta."""
+    """Una petición recibida; `nth` es cuántas van con el mismo método y ruta, contando esta.
+
+    `reaction` es lo que se hizo con ella.
+    """
 
     method: str
     path: str
@@ -23,6 +27,7 @@ class Request:
     body: bytes
     nth: int
     peer: str
+    reaction: "Reaction" = None
 
 
 class Fault(Enum):
@@ -142,8 +147,10 @@ class FaultyServer:
         try:
             with self.tls.wrap_socket(connection, server_side=True) if self.tls else connection as channel:
                 if self._greet(channel):
-                    while (request := self._read(channel)) and self._react(channel, self.rule(request), request):
-                        continue
+                    while request := self._read(channel):
+                        request.reaction = self.rule(request)
+                        if not self._react(channel, request.reaction, request):
+                            break
         except OSError:
             connection.close()
 
@@ -206,11 +213,39 @@ class FaultyServer:
         assert request, "una conexión sin leer no se puede pasar al backend"
         assert self.upstream, f"no hay backend al que pasar {request.method} {request.path}"
         upstream = urlsplit(self.upstream)
-        client = HTTPConnection(upstream.hostname or "", upstream.port, timeout=30)
         headers = {name: value for name, value in request.headers.items() if name not in {"connection", "host"}}
-        client.request(request.method, request.path, request.body, headers)
-        response = client.getresponse()
-        body = response.read()
-        client.close()
+        with closing(HTTPConnection(upstream.hostname or "", upstream.port, timeout=30)) as client:
+            client.request(request.method, request.path, request.body, headers)
+            response = client.getresponse()
+            body = response.read()
         head = f"HTTP/1.1 {response.status} {response.reason}\r\nContent-Type: application/json\r\n"
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def check_no_blind_repeats(requests: Sequence[Request]) -> None:
+    """Ningún evento se pidió dos veces sin haber leído entre medias la lista que lo enseñaba.
+
+    Repetirlo con otro token no cuenta: se hace tras un 401, que dice que el backend no hizo nada.
+    """
+    asked: dict[str, str | None] = {}
+    for request in requests:
+        *_, target, verb = ("", *request.path.partition("?")[0].strip("/").split("/"))
+        token = request.headers.get("authorization")
+        if request.method == "POST" and target != "auth":
+            assert request.path not in asked or asked[request.path] != token, f"se repitió a ciegas {request.path}"
+            asked[request.path] = token
+        elif request.method == "GET" and _was_read(request.reaction):
+            moved = verb.removeprefix("pending-")
+            asked = {path: sent for path, sent in asked.items() if not path.endswith(f"/{moved}/")}
+
+
+def _was_read(reaction: Reaction) -> bool:
+    """Si quien pidió recibió entera la respuesta del backend, u otra que dice que sí."""
+    match reaction:
+        case Late(_, then):
+            return _was_read(then)
+        case Raw(data):
+            return data.startswith(b"HTTP/1.1 200 ")
+        case Spoiled(change):
+            return change is bytes
+    return reaction is None

@@ -35,6 +35,8 @@ LOGIN = "/auth/login/"
 LISTS = {START.list_path, FINISH.list_path}
 HANG_RESOLVER = """
 import socket, time
+
+pytestmark = pytest.mark.slow
 socket.getaddrinfo = lambda *_, **__: time.sleep(30)
 """
 

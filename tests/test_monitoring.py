@@ -27,6 +27,8 @@ from tests.backend.server import ReferenceBackend
 from tests.faults import Drip, Fault, FaultyServer, Raw, Request, Rule, answer
 from tests.program import PROGRAM, Completed, environment, run, start, wait
 
+pytestmark = pytest.mark.slow
+
 SECRET = "5ecre7a-1234-capacidad"
 RUN = "last_run_timestamp_seconds"
 SUCCESS = "last_success_timestamp_seconds"

@@ -1,20 +1,23 @@
 """El turno entre pasadas simultáneas."""
 
 import asyncio
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import uuid
 
-from estado_eventos.turn import turn
+from estado_eventos.turn import Turns
+from tests.backend.server import ReferenceBackend
+from tests.program import run, start
 
 _HOLD_FOREVER = """
 import asyncio, sys
-from estado_eventos.turn import turn
+from estado_eventos.turn import Turns
 
 async def hold():
-    async with turn(sys.argv[1]):
+    async with Turns().turn(sys.argv[1]):
         print("mío", flush=True)
         await asyncio.sleep(600)
 
@@ -23,7 +26,7 @@ asyncio.run(hold())
 
 
 async def _enter(what: str, seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds), turn(what):
+    async with asyncio.timeout(seconds), Turns().turn(what):
         pass
 
 
@@ -35,7 +38,7 @@ def test_only_one_at_a_time() -> None:
 
     async def enter() -> None:
         nonlocal inside
-        async with turn(what):
+        async with Turns().turn(what):
             inside += 1
             seen.append(inside)
             await asyncio.sleep(0)
@@ -53,7 +56,7 @@ def test_different_turns_do_not_wait_for_each_other() -> None:
     """El turno de una transición o de un backend no frena a los demás."""
 
     async def nested() -> None:
-        async with turn(str(uuid.uuid4())):
+        async with Turns().turn(str(uuid.uuid4())):
             await _enter(str(uuid.uuid4()))
 
     asyncio.run(nested())
@@ -75,3 +78,23 @@ def test_the_turn_of_a_killed_process_is_free() -> None:
             await waiting
 
         asyncio.run(wait_while_killing())
+
+
+def test_a_pass_that_nobody_reads_does_not_stop_the_others(backend: ReferenceBackend) -> None:
+    """Una pasada parada porque nadie lee lo que escribe suelta el turno a su límite: las siguientes trabajan."""
+    env = {"BACKEND_URL": backend.url, "BACKEND_JWT_TOKEN": backend.token()}
+    backend.add_events(due_start=150)
+    with start("start", env={**env, "PASS_TIMEOUT": 6}) as stuck:
+        # Su tubería de errores, pequeña, se llena a media pasada y nadie la vacía.
+        assert stuck.stderr is not None
+        fcntl.fcntl(stuck.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        try:
+            rival = run("start", "--quiet", env={**env, "PASS_TIMEOUT": 40})
+            still_stuck = stuck.poll() is None
+        finally:
+            stuck.kill()
+            stuck.communicate()
+
+    assert still_stuck
+    assert rival.code == 0
+    assert set(backend.states().values()) == {"en_progreso"}

@@ -54,6 +54,7 @@ class BearerAuth(httpx.Auth):
         self._cache_read = False
         self._renewals = 0
         self._tried: Token | None = None
+        self._unproven: Token | None = None
         self._failure: BackendError | None = None
         self._lock = asyncio.Lock()
 
@@ -100,7 +101,7 @@ class BearerAuth(httpx.Auth):
             if refused:
                 request.headers["Authorization"] = f"Bearer {refused.text}"
             response = yield request
-            if response.status_code != httpx.codes.UNAUTHORIZED or not self._account:
+            if not self._account or not self._is_worth_renewing(refused, response):
                 return
 
     def _take_cached(self) -> None:
@@ -109,6 +110,15 @@ class BearerAuth(httpx.Auth):
             self._cache_read = True
             if self._token is None or self._token.expired(datetime.now(UTC)):
                 self._token = self._cache.read() or self._token
+
+    def _is_worth_renewing(self, used: Token | None, response: httpx.Response) -> bool:
+        """Si lo que contestan a ese token lo arreglaría otro; a uno recién dado y nunca aceptado, no."""
+        refused = response.status_code == httpx.codes.UNAUTHORIZED
+        if used is not self._unproven:
+            return refused
+        if not refused:
+            self._unproven = None
+        return False
 
     def _is_useless(self, token: Token | None, refused: Token | None) -> bool:
         return token is None or token is refused or token.expired(datetime.now(UTC))
@@ -155,7 +165,7 @@ class BearerAuth(httpx.Auth):
             return login
         self._failure = None
         self._renewed = True
-        self._token = Token.read(text, datetime.now(UTC))
+        self._token = self._unproven = Token.read(text, datetime.now(UTC))
         if self._cache:
             self._cache.write(self._token)
         return True

@@ -15,6 +15,7 @@ import httpx
 from estado_eventos import __version__
 from estado_eventos.auth import Account, BearerAuth, same_origin
 from estado_eventos.protocol import (
+    MAX_EVENTS,
     Answer,
     BackendError,
     Denied,
@@ -91,7 +92,7 @@ class Backend:
 
         Lanza `BackendError` si no se puede leer la primera; si falla otra, lo leído vale y `problem` dice qué pasó.
         """
-        await self._take_care(0, transition.list_path)
+        await self._avoid_stale(0, transition.list_path)
         url = httpx.URL(self.url + transition.list_path)
         until = asyncio.get_running_loop().time() + self._settings.pass_timeout * _LISTING_SHARE
         events: list[Event] = []
@@ -110,12 +111,16 @@ class Backend:
                     raise
                 return Listing(tuple(events), error)
             events += page.events
-            if page.next_url is None:
+            if page.cut or len(events) > MAX_EVENTS:
+                return Listing(
+                    tuple(events), Unavailable(f"trae demasiados eventos; se toman los {len(events)} primeros")
+                )
+            if page.following is None:
                 return Listing(tuple(events))
             seen.add(url)
             budget -= len(answer.body)
             try:
-                url = _next_page(url, page.next_url, seen)
+                url = _next_page(url, page.following, seen)
             except WrongProtocol as error:
                 return Listing(tuple(events), error)
 
@@ -124,7 +129,7 @@ class Backend:
         if event.id is None or event.problem:
             raise ValueError(event.problem)
         path = transition.action_path(event.id)
-        await self._take_care(lane, path)
+        await self._avoid_stale(lane, path)
         url = httpx.URL(self.url + path)
         try:
             return read_applied(transition, await self._exchange(lane, "POST", url, MAX_ANSWER_BYTES))
@@ -155,7 +160,7 @@ class Backend:
                 response = await self._client(lane).send(request, auth=auth)
         return Answer(response.status_code, response.headers, response.content)
 
-    async def _take_care(self, lane: int, path: str) -> None:
+    async def _avoid_stale(self, lane: int, path: str) -> None:
         """Lo que se repite va por una conexión nueva: la del carril puede estar cerrándose al otro lado."""
         if path in self._asked and lane in self._lanes:
             await self._lanes.pop(lane).aclose()
@@ -173,11 +178,13 @@ class Backend:
         return self._lanes[lane]
 
 
-def _next_page(current: httpx.URL, text: str, seen: set[httpx.URL]) -> httpx.URL:
+def _next_page(current: httpx.URL, following: object, seen: set[httpx.URL]) -> httpx.URL:
     try:
-        url = current.join(text)
+        url = current.join(following) if isinstance(following, str) else None
     except (httpx.InvalidURL, ValueError):
-        raise WrongProtocol("la dirección de la página siguiente («next») no es una URL") from None
+        url = None
+    if url is None:
+        raise WrongProtocol("la dirección de la página siguiente («next») no es una URL")
     if not same_origin(url, current):
         raise WrongProtocol(
             "la página siguiente de la lista («next») está en otro servidor y no se sigue. "

@@ -6,6 +6,7 @@ una pasada sin eventos. De lo que hace, aquí no hace falta casi nada: ni grupo 
 
 import asyncio
 import contextlib
+import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -72,11 +73,12 @@ class Connection(httpx.AsyncBaseTransport):
         if self._link and self._link.is_fresh(origin, asyncio.get_running_loop().time()):
             return self._link
         await self.aclose()
+        host = url.raw_host.decode("ascii").strip("[]")
         reader, writer = await asyncio.open_connection(
-            url.raw_host.decode("ascii").strip("[]"),
+            host,
             url.port or _PORTS[url.scheme],
             ssl=self._tls if url.scheme == "https" else None,
-            happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
+            happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS_SECONDS,
         )
         state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_BYTES)
         self._link = _Link(origin, reader, writer, state)
@@ -98,6 +100,15 @@ class Connection(httpx.AsyncBaseTransport):
             writer.transport.abort()
             # Al transporte le hace falta una vuelta del bucle para soltar el socket.
             await asyncio.sleep(0)
+
+
+def _is_address(host: str) -> bool:
+    """Si ya es una dirección: no hay otra con que competir, y la carrera de asyncio pierde sockets si la cortan."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 async def _write(link: _Link, request: httpx.Request) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,10 @@ from typing import Any
 
 from estado_eventos.report import CodedError, ExitCode, printable
 from estado_eventos.transitions import Event, Transition
+
+MAX_EVENTS = 50_000
+"""Los que se toman de una lista cada vez: en una pasada no da tiempo a más."""
+_USERINFO = re.compile(r"//[^/?#]*@")
 
 
 class BackendError(CodedError):
@@ -75,10 +80,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Una página de una lista de pendientes y la URL de la siguiente, tal como llegó."""
+    """Una página de una lista de pendientes y su `next`, tal como llegó; con `cut`, traía más de lo que se toma."""
 
     events: tuple[Event, ...]
-    next_url: str | None = None
+    following: object = None
+    cut: bool = False
 
 
 def read_page(transition: Transition, answer: Answer) -> Page:
@@ -89,13 +95,13 @@ def read_page(transition: Transition, answer: Answer) -> Page:
     if answer.status != 200:
         raise _list_error(answer)
     content = _parse(answer.body)
-    items, next_url = content, None
+    items, following = content, None
     if isinstance(content, dict):
-        items, next_url = content.get("results"), content.get("next")
+        items, following = content.get("results"), content.get("next")
     if not isinstance(items, list):
         raise WrongProtocol("la respuesta es JSON, pero no una lista de eventos")
-    events = tuple(Event.from_item(item, transition) for item in items)
-    return Page(events, next_url if isinstance(next_url, str) and next_url else None)
+    events = tuple(Event.from_item(item, transition) for item in items[:MAX_EVENTS])
+    return Page(events, following or None, cut=len(items) > MAX_EVENTS)
 
 
 def read_applied(transition: Transition, answer: Answer) -> str:
@@ -140,10 +146,11 @@ def _list_error(answer: Answer) -> BackendError:
         return Denied(f"{_with_words(answer)}. El usuario del token tiene que ser admin o superadmin")
     if _is_unwell(answer.status):
         return Unavailable(_with_words(answer), retry_after(answer.headers))
-    if 300 <= answer.status < 400:
-        target = _without_userinfo(answer.headers.get("location", ""))
+    if answer.status in {301, 302, 303, 307, 308}:
+        target = printable(_USERINFO.sub("//", answer.headers.get("location", "")), 200)
+        where = f" a «{target}»" if target else ""
         return WrongProtocol(
-            f"HTTP {answer.status}: redirige a «{target}» y las redirecciones no se siguen. "
+            f"HTTP {answer.status}: redirige{where} y las redirecciones no se siguen. "
             "Ponga en BACKEND_URL la dirección definitiva"
         )
     if answer.status == 404:
@@ -204,9 +211,3 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _without_userinfo(url: str) -> str:
-    head, at, tail = url.partition("@")
-    scheme, slashes, _ = head.partition("//")
-    return printable(f"{scheme}{slashes}{tail}" if at and slashes else url, 200)

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from estado_eventos import logs, render
 from estado_eventos.backend import Backend
@@ -13,7 +14,7 @@ from estado_eventos.ledger import Entry, Ledger
 from estado_eventos.protocol import BackendError, Denied
 from estado_eventos.report import ExitCode, Result, TransitionReport, gravest
 from estado_eventos.transitions import Transition
-from estado_eventos.turn import turn
+from estado_eventos.turn import Turns
 
 MAX_ROUNDS = 4
 FIRST_BACKOFF_SECONDS = 0.5
@@ -43,6 +44,13 @@ class Cut:
     by_deadline: bool
 
 
+class Brake(Protocol):
+    """Lo que para una pasada, y los turnos que hay que soltar al parar."""
+
+    stop: asyncio.Event
+    turns: Turns
+
+
 class Course:
     """Una transición a lo largo de una pasada. Se puede cortar cuando sea: `report` dice cómo quedó."""
 
@@ -51,14 +59,15 @@ class Course:
         transition: Transition,
         plan: Plan,
         backend: Backend,
-        stop: asyncio.Event,
+        brake: Brake,
         watch: Watch | None = None,
     ) -> None:
-        """Cuando `stop` se activa, no se empieza nada nuevo."""
+        """Cuando se pisa el freno, no se empieza nada nuevo."""
         self.transition = transition
         self._plan = plan
         self._backend = backend
-        self._stop = stop
+        self._stop = brake.stop
+        self._turns = brake.turns
         self._watch = watch
         self._ledger = Ledger(plan.only)
         self._rounds = 0
@@ -79,7 +88,7 @@ class Course:
             if self._plan.dry_run:
                 await self._converge(workers, deadline)
             else:
-                async with turn(f"{self._backend.url} {self.transition.name}"):
+                async with self._turns.turn(f"{self._backend.url} {self.transition.name}"):
                     self._has_turn = True
                     await self._converge(workers, deadline)
             for event in self._ledger.bad:

@@ -18,9 +18,13 @@ from estado_eventos.report import ExitCode, Report
 from estado_eventos.settings import Settings
 from estado_eventos.tokens import Token
 from estado_eventos.transport import tls_context
+from estado_eventos.turn import Turns
 
 GRACE_SECONDS = 3.0
 """Lo que se espera, tras una señal, a las peticiones que ya están en camino."""
+
+RELEASE_SECONDS = 0.5
+"""Lo que se espera, más allá del límite, para soltar el turno pase lo que pase."""
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 Run = Callable[[int, float], Awaitable[None]]
@@ -55,7 +59,17 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     try:
         return loop.run_until_complete(work)
     finally:
+        loop.run_until_complete(_let_go())
         loop.close()
+
+
+async def _let_go() -> None:
+    """Suelta lo que un corte dejó a medias: conexiones que se abrían, sockets que se cerraban."""
+    halves = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in halves:
+        task.cancel()
+    await asyncio.gather(*halves, return_exceptions=True)
+    await asyncio.sleep(0)
 
 
 async def _pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None) -> Report:
@@ -68,7 +82,7 @@ async def _pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None
     async with AsyncExitStack() as stack:
         backends = [await stack.enter_async_context(Backend(settings, auth, tls, headers)) for _ in plan.transitions]
         courses = [
-            Course(transition, plan, backend, brake.stop, watch)
+            Course(transition, plan, backend, brake, watch)
             for transition, backend in zip(plan.transitions, backends, strict=True)
         ]
         cut = await brake.drive(settings.pass_timeout, [course.run for course in courses], settings.max_concurrency)
@@ -90,10 +104,15 @@ class _Brake:
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
+        self.turns = Turns()
         self._signal: signal.Signals | None = None
 
     async def drive(self, seconds: float, runs: Sequence[Run], workers: int) -> Cut | None:
         loop = asyncio.get_running_loop()
+        # Si el proceso se queda parado escribiendo donde nadie lee (un Ctrl-S, un paginador), el límite no puede
+        # cortarlo; pero una señal sí puede soltar el turno, para que las pasadas siguientes no esperen por él.
+        signal.signal(signal.SIGALRM, lambda *_: self.turns.release())
+        signal.setitimer(signal.ITIMER_REAL, seconds + RELEASE_SECONDS)
         try:
             async with asyncio.timeout(seconds) as timeout:
                 deadline = loop.time() + seconds

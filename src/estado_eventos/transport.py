@@ -11,6 +11,8 @@ from estado_eventos.protocol import WrongProtocol
 from estado_eventos.settings import Settings
 
 MAX_ANSWER_BYTES = 64 << 10
+_MAX_MARKS = 2_000_000
+"""Las comas y aperturas que puede traer una respuesta: cada una cuesta memoria, y 32 MiB de «{},» serían 800."""
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
@@ -58,24 +60,37 @@ class CappedTransport(httpx.AsyncBaseTransport):
             # httpx descomprime un bloque entero antes de que ningún tope lo vea: 1,5 MB eran 446 MiB.
             await response.aclose()
             raise WrongProtocol("la respuesta viene comprimida sin haberlo pedido")
+        if "location" in response.headers:
+            _check_location(request.url, response.headers)
         limit = request.extensions.get("limit", MAX_ANSWER_BYTES)
         response.stream = _Capped(cast("httpx.AsyncByteStream", response.stream), limit)
         return response
 
 
+def _check_location(url: httpx.URL, headers: httpx.Headers) -> None:
+    """Quita `Location` si no es una URL: httpx prepara la redirección aunque no la siga, y no daría la respuesta."""
+    try:
+        url.join(headers["location"])
+    except (httpx.InvalidURL, ValueError):
+        del headers["location"]
+
+
 class _Capped(httpx.AsyncByteStream):
-    """El cuerpo de una respuesta, hasta `limit` bytes; más allá, `WrongProtocol`."""
+    """El cuerpo de una respuesta, hasta `limit` bytes y `_MAX_MARKS`; más allá, `WrongProtocol`."""
 
     def __init__(self, stream: httpx.AsyncByteStream, limit: int) -> None:
         self._stream = stream
         self._limit = limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
+        size = marks = 0
         async for chunk in self._stream:
             size += len(chunk)
             if size > self._limit:
                 raise WrongProtocol(f"la respuesta pasa de {self._limit >> 10} KiB")
+            marks += sum(map(chunk.count, (b",", b"[", b"{")))
+            if marks > _MAX_MARKS:
+                raise WrongProtocol("la respuesta trae demasiados elementos")
             yield chunk
 
     async def aclose(self) -> None:

@@ -12,23 +12,38 @@ _MAX_WAITING = 128
 _RETRY_SECONDS = 0.01
 
 
-@asynccontextmanager
-async def turn(what: str) -> AsyncIterator[None]:
-    """Espera el turno de `what` y lo guarda mientras dure el bloque.
+class Turns:
+    """Los turnos que tiene esta pasada.
 
     El backend lee, comprueba y guarda sin cerrojo: el mismo POST dos veces a la vez se aplicaría dos veces. El
     cerrojo está aquí, en un socket de nombre abstracto (unix(7)): vale entre usuarios y dentro del aislamiento de
     systemd, no deja archivo, y el núcleo lo suelta al morir el proceso, aunque sea con SIGKILL.
     """
-    name = "\0estado-eventos-" + hashlib.sha256(what.encode()).hexdigest()[:32]
-    announced = False
-    while (held := _take(name)) is None:
-        if not announced:
-            _log.info("Otra pasada está en marcha: se espera a que acabe")
-            announced = True
-        await _wait_for_holder(name)
-    with held:
-        yield
+
+    def __init__(self) -> None:
+        """Ninguno todavía."""
+        self._held: list[socket.socket] = []
+
+    @asynccontextmanager
+    async def turn(self, what: str) -> AsyncIterator[None]:
+        """Espera el turno de `what` y lo guarda mientras dure el bloque, o hasta `release`."""
+        name = "\0estado-eventos-" + hashlib.sha256(what.encode()).hexdigest()[:32]
+        announced = False
+        while (held := _take(name)) is None:
+            if not announced:
+                _log.info("Otra pasada está en marcha: se espera a que acabe")
+                announced = True
+            await _wait_for_holder(name)
+        self._held.append(held)
+        try:
+            yield
+        finally:
+            held.close()
+
+    def release(self) -> None:
+        """Suelta todos los turnos: quien esperaba, sigue. Se puede llamar desde una señal."""
+        for held in self._held:
+            held.close()
 
 
 def _take(name: str) -> socket.socket | None:
