@@ -31,12 +31,12 @@ from tests.faults import Drip, Fault, FaultyServer, Request, answer
 from tests.program import PROGRAM, Completed, environment, run
 from tests.terminal_session import in_terminal
 
+pytestmark = pytest.mark.slow
+
 LOGIN = "/auth/login/"
 LISTS = {START.list_path, FINISH.list_path}
 HANG_RESOLVER = """
 import socket, time
-
-pytestmark = pytest.mark.slow
 socket.getaddrinfo = lambda *_, **__: time.sleep(30)
 """
 
