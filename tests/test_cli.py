@@ -118,6 +118,19 @@ def test_a_terminal_gets_tables(backend: ReferenceBackend) -> None:
     assert "━" in summary
 
 
+def test_an_error_in_a_terminal_is_red_with_its_cure_under_it() -> None:
+    """En un terminal, lo que fue mal es una línea roja y debajo va la cura; con NO_COLOR, una línea sin más."""
+    _, colored = in_terminal("run-once", "-q", BACKEND_URL="http://127.0.0.1:9")
+    _, plain = in_terminal("run-once", "-q", BACKEND_URL="http://127.0.0.1:9", NO_COLOR=1)
+
+    error, cure = colored.splitlines()
+    assert error.startswith("\x1b[31m")
+    assert error.endswith("conexión rehusada.\x1b[0m")
+    assert cure.startswith("  → Compruebe que el backend (http://127.0.0.1:9)")
+    assert "\x1b" not in plain
+    assert len(plain.splitlines()) == 1
+
+
 def test_a_long_pass_shows_its_progress(backend: ReferenceBackend) -> None:
     """Una pasada larga enseña cuántos eventos lleva de cuántos, y después la tabla."""
     backend.configure(latency_ms=100)

@@ -12,6 +12,7 @@ from estado_eventos.settings import LogFormat, LogLevel
 
 _log = logging.getLogger(__name__)
 _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+_COLORS = {"WARNING": "\033[33m", "ERROR": "\033[31m"}
 _MAX_LINE = 2000
 
 
@@ -41,6 +42,18 @@ class _TextFormatter(logging.Formatter):
         return [printable(line, _MAX_LINE) if index == 0 else _keep_indent(line) for index, line in enumerate(lines)]
 
 
+class _TerminalFormatter(_TextFormatter):
+    """Para una persona que mira: lo que va mal, en color, y debajo cómo se cura."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        color, text = _COLORS.get(record.levelname), super().format(record)
+        cure = printable(getattr(record, "cure", ""), _MAX_LINE)
+        if cure and text.endswith(f" {cure}."):
+            problem = text.removesuffix(f" {cure}.")
+            return f"{color}{problem}\033[0m\n  → {cure}."
+        return f"{color}{text}\033[0m" if color else text
+
+
 class _JournalFormatter(_TextFormatter):
     def format(self, record: logging.LogRecord) -> str:
         priority = _PRIORITIES.get(record.levelname, 6)
@@ -64,7 +77,7 @@ def configure(level: LogLevel, log_format: LogFormat, *, quiet: bool = False) ->
     elif log_format in {LogFormat.JOURNAL, LogFormat.AUTO} and journal:
         handler.setFormatter(_JournalFormatter())
     else:
-        handler.setFormatter(_TextFormatter())
+        handler.setFormatter(_TerminalFormatter() if _stderr_has_color() else _TextFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
     # httpx cuenta en INFO cada URL y httpcore en DEBUG cada cabecera, token incluido: ni en DEBUG se les deja.
@@ -77,6 +90,12 @@ def describe_bug(error: Exception) -> str:
     """Un fallo del programa en una frase; la pila de llamadas solo sale con `LOG_LEVEL=DEBUG`."""
     _log.debug("Fallo interno", exc_info=error)
     return f"fallo interno ({type(error).__name__}): es un error del programa. Con LOG_LEVEL=DEBUG se ve dónde"
+
+
+def _stderr_has_color() -> bool:
+    """Si stderr es un terminal con color y nadie ha pedido que no lo haya (no-color.org)."""
+    colorless = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    return sys.stderr is not None and sys.stderr.isatty() and not colorless
 
 
 def _stderr_is_the_journal() -> bool:

@@ -63,7 +63,8 @@ def log_closing(report: Report) -> None:
         return
     cure = _CURES.get(report.exit_code, "").format(backend=report.backend)
     sentence = f"{report.error[0].upper()}{report.error[1:].rstrip('.')}. {cure}".rstrip(". ")
-    _log.log(logging.WARNING if report.exit_code is ExitCode.TEMPFAIL else logging.ERROR, "%s.", sentence)
+    level = logging.WARNING if report.exit_code is ExitCode.TEMPFAIL else logging.ERROR
+    _log.log(level, "%s.", sentence, extra={"cure": cure})
 
 
 def report_json(report: Report) -> str:
