@@ -338,7 +338,8 @@ def test_a_cache_of_another_backend_or_account_is_not_used(backend: ReferenceBac
 def test_two_processes_never_tear_the_cache(backend: ReferenceBackend, tmp_path: Path) -> None:
     """Mientras varias pasadas escriben la caché, quien la lea ve siempre un objeto entero."""
     cache = tmp_path / "token"
-    backend.configure(token_seconds=1)
+    # Menos de dos intervalos: cada pasada lo renueva y escribe la caché.
+    backend.configure(token_seconds=100)
     env = account(backend, TOKEN_CACHE_FILE=cache)
     seen = 0
     for _ in range(3):

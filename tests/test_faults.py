@@ -92,6 +92,21 @@ def spoil_header(replacement: bytes) -> Spoiled:
     return Spoiled(change)
 
 
+def test_a_blind_repeat_is_noticed() -> None:
+    """Lo que comprueba `endure` distingue un POST repetido a ciegas del que la lista pide, y del que sigue a un 401."""
+
+    def asked(method: str, path: str, signed: str = "a", reaction: Reaction = None) -> Request:
+        return Request(method, path, {"authorization": signed}, b"", 1, "", reaction)
+
+    post, other = asked("POST", START.action_path(7)), asked("POST", FINISH.action_path(7))
+    read, lost = asked("GET", START.list_path), asked("GET", START.list_path, reaction=Fault.CUT)
+
+    check_no_blind_repeats([read, post, other, read, post, asked("POST", START.action_path(7), "b")])
+    for between in ([], [lost], [asked("GET", FINISH.list_path)]):
+        with pytest.raises(AssertionError, match="a ciegas"):
+            check_no_blind_repeats([read, post, *between, post])
+
+
 _LATE_HEAD = b"HTTP/1.1 200 OK\r\n"
 _NOTHING_APPLIED: dict[str, Reaction] = {
     "se corta sin contestar": Fault.CUT,
@@ -240,7 +255,7 @@ def test_a_black_hole_is_given_up_and_tried_again() -> None:
 def test_a_server_that_never_works_is_69_and_says_why(greeting: Fault | Drip | Raw, words: str) -> None:
     """Si nada de lo que contesta sirve, 69, una frase en español que dice qué pasa y ningún POST."""
     with FaultyServer(greeting=lambda _: greeting) as server:
-        completed = endure(server, "run-once", seconds=1.5)
+        completed = endure(server, "run-once", seconds=1)
 
     assert completed.code == 69
     assert words in completed.report["error"]
