@@ -6,6 +6,7 @@ está en `docs/fiabilidad.md`.
 
 import os
 import random
+import re
 import signal
 import socket
 import ssl
@@ -30,6 +31,7 @@ from tests.faults import (
     Raw,
     Reaction,
     Request,
+    Rule,
     Spoiled,
     answer,
     check_no_blind_repeats,
@@ -65,11 +67,12 @@ def endure(server: FaultyServer, *arguments: str, seconds: float = 8, **variable
     a tiempo; y ningún evento pedido dos veces sin que una lista leída entre medias lo siga enseñando.
     """
     env = {"BACKEND_URL": server.url, "PASS_TIMEOUT": seconds, **variables}
+    before = len(server.requests)
     completed = run_here(*(arguments or ("start",)), "--json", **env)
     check_no_blind_repeats(server.requests)
     assert completed.code in ENDINGS
     assert completed.report["exit_code"] == completed.code
-    assert completed.report["requests"] >= len(server.requests)
+    assert completed.report["requests"] >= len(server.requests) - before
     assert completed.report["duration_seconds"] < seconds + 1
     assert "Traceback" not in completed.stderr
     assert all(line.isprintable() for line in completed.stderr.splitlines())
@@ -92,6 +95,15 @@ def spoil_header(replacement: bytes) -> Spoiled:
     return Spoiled(change)
 
 
+def test_the_table_for_users_names_real_tests() -> None:
+    """Cada prueba que nombra `docs/fiabilidad.md` existe."""
+    here = Path(__file__).parent
+    table = (here.parent / "docs" / "fiabilidad.md").read_text()
+    tests = {path.name: path.read_text() for path in here.rglob("test_*.py")}
+    for module, name in re.findall(r"`(?:([\w/]+\.py)::)?(test_\w+)`", table):
+        assert any(f"def {name}(" in text for file, text in tests.items() if not module or file == module), name
+
+
 def test_a_blind_repeat_is_noticed() -> None:
     """Lo que comprueba `endure` distingue un POST repetido a ciegas del que la lista pide, y del que sigue a un 401."""
 
@@ -107,13 +119,9 @@ def test_a_blind_repeat_is_noticed() -> None:
             check_no_blind_repeats([read, post, *between, post])
 
 
-_LATE_HEAD = b"HTTP/1.1 200 OK\r\n"
 _NOTHING_APPLIED: dict[str, Reaction] = {
     "se corta sin contestar": Fault.CUT,
     "se corta con RST": Fault.RESET,
-    "no contesta": Fault.STALL,
-    "gotea cabeceras": Drip(_LATE_HEAD, b"X-Gota: 1\r\n"),
-    "gotea el cuerpo": Drip(_LATE_HEAD + b"Content-Length: 9999\r\n\r\n[", b" "),
 }
 _APPLIED: dict[str, Reaction] = {
     "se corta sin contestar, ya aplicado": Fault.CUT_AFTER_APPLYING,
@@ -150,6 +158,61 @@ def test_one_fault_is_healed_in_the_same_pass(backend: ReferenceBackend, fault: 
     assert server.count("POST") == (6 if fault in _APPLIED else 7)
 
 
+_NO_ANSWER = pytest.mark.parametrize(
+    "reaction",
+    [Fault.STALL, Drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n[", b" ")],
+    ids=["no contesta", "gotea"],
+)
+
+
+def _once_on(event_id: EventId, reaction: Reaction) -> Rule:
+    return lambda request: reaction if request.path == START.action_path(event_id) and request.nth == 1 else None
+
+
+@_NO_ANSWER
+def test_an_event_without_answer_waits_for_its_time(backend: ReferenceBackend, reaction: Reaction) -> None:
+    """A quien no contestó a tiempo se le deja el doble de tiempo antes de pedírselo otra vez: 0, movido una vez."""
+    ids = backend.add_events(due_start=3)
+
+    with FaultyServer(_once_on(ids[1], reaction), backend.url) as server:
+        completed = endure(server, BACKEND_JWT_TOKEN=backend.token(), HTTP_TIMEOUT=1, seconds=20)
+
+    assert completed.code == 0
+    assert completed.report["duration_seconds"] >= 3
+    assert server.count("POST") == 4
+    assert moved_once(backend, ids)
+
+
+@_NO_ANSWER
+def test_an_event_without_answer_is_left_for_the_next_pass(backend: ReferenceBackend, reaction: Reaction) -> None:
+    """Si ese tiempo no cabe en la pasada, quizá sigue en ello: no se le pide otra vez, y la siguiente lo arregla."""
+    ids = backend.add_events(due_start=3)
+
+    with FaultyServer(_once_on(ids[1], reaction), backend.url) as server:
+        first = endure(server, BACKEND_JWT_TOKEN=backend.token(), HTTP_TIMEOUT=3, seconds=8)
+        asked = server.count("POST")
+        second = endure(server, BACKEND_JWT_TOKEN=backend.token(), HTTP_TIMEOUT=3)
+
+    assert (first.code, second.code) == (1, 0)
+    assert asked == 3
+    assert [event["result"] for event in first.report["transitions"]["start"]["events"]] == ["done", "failed", "done"]
+    assert moved_once(backend, ids)
+
+
+def test_a_backend_slower_than_the_timeout_moves_nothing_twice(backend: ReferenceBackend) -> None:
+    """Si aplicar un cambio lleva más que `HTTP_TIMEOUT`, no se pide encima otra vez: cada evento se mueve una vez."""
+    backend.configure(race_ms=1500)
+    ids = backend.add_events(due_start=3)
+
+    with FaultyServer(upstream=backend.url) as server:
+        completed = endure(server, BACKEND_JWT_TOKEN=backend.token(), HTTP_TIMEOUT=1, seconds=20)
+
+    assert completed.code == 0
+    assert {event["result"] for event in completed.report["transitions"]["start"]["events"]} == {"already_done"}
+    assert server.count("POST") == 3
+    assert moved_once(backend, ids)
+
+
 def test_a_content_length_too_short_costs_no_event(backend: ReferenceBackend) -> None:
     """Si `Content-Length` se queda corto, lo que sobra de una respuesta no se toma por otra: 0, cada uno una vez."""
     ids = backend.add_events(due_start=6)
@@ -177,7 +240,7 @@ def test_two_answers_for_one_request_are_not_two(backend: ReferenceBackend) -> N
         return Spoiled(lambda data: data + yes, Fault.STALL) if first else None
 
     with FaultyServer(twice, backend.url) as server:
-        completed = endure(server, BACKEND_JWT_TOKEN=backend.token(), MAX_CONCURRENCY=1)
+        completed = endure(server, BACKEND_JWT_TOKEN=backend.token(), MAX_CONCURRENCY=1, seconds=2)
 
     assert completed.code == 1
     assert [event["result"] for event in completed.report["transitions"]["start"]["events"]] == ["done", "failed"]
@@ -298,9 +361,10 @@ def test_https_on_a_plain_port_is_named_as_such() -> None:
 def test_five_hundred_events_over_a_bad_line(backend: ReferenceBackend) -> None:
     """Con 100 ± 50 ms de latencia y un 5 % de cortes al azar, 500 eventos: todos movidos, ninguno dos veces."""
     ids = backend.add_events(due_start=500)
+    numbers = {START.action_path(event_id): number for number, event_id in enumerate(ids)}
 
     def bad_line(request: Request) -> Reaction:
-        dice = random.Random(f"{request.method} {request.path} {request.nth}")  # noqa: S311  Siempre los mismos cortes.
+        dice = random.Random(f"{numbers.get(request.path)} {request.nth}")  # noqa: S311  Siempre los mismos cortes.
         latency, luck = dice.uniform(0.05, 0.15), dice.random()
         if luck < 0.025:
             return Late(latency, Fault.RESET)

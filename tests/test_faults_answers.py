@@ -113,7 +113,7 @@ def test_an_event_that_is_not_permitted_is_77() -> None:
         return {START.action_path(1): answer(401), START.action_path(2): answer(403)}.get(request.path, YES)
 
     with FaultyServer(rule) as server:
-        completed = endure(server, BACKEND_JWT_TOKEN="abc", seconds=1)
+        completed = endure(server, BACKEND_JWT_TOKEN="abc", seconds=2)
 
     assert completed.code == 77
     assert results(completed.report) == {"1": "failed", "2": "failed", "3": "done"}
@@ -137,16 +137,15 @@ def test_a_fresh_token_that_is_refused_is_not_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "at_least"),
+    ("method", "value", "at_least"),
     [
-        ("1", 1.0),
-        (lambda: format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True), 0.5),
-        ("-5", 0.0),
-        ("pronto", 0.0),
+        ("POST", "1", 1.0),
+        ("GET", lambda: format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True), 0.5),
+        ("GET", "-5", 0.0),
+        ("POST", "pronto", 0.0),
     ],
     ids=["segundos", "fecha", "negativo", "palabras"],
 )
-@pytest.mark.parametrize("method", ["GET", "POST"])
 def test_retry_after_is_waited_for(method: str, value: str | Callable[[], str], at_least: float) -> None:
     """Un 429 con `Retry-After` se repite cuando el backend dice; si no se entiende, cuando toque: 0."""
 
@@ -175,9 +174,9 @@ def test_an_absurd_retry_after_is_not_waited_for(value: str) -> None:
     assert [request.method for request in server.requests] == ["GET", "POST", "GET"]
 
 
-@pytest.mark.parametrize(("statuses", "times"), [((500, 502), 1), ((503, 504), 3)])
+@pytest.mark.parametrize(("statuses", "times"), [((500, 502), 1), ((503, 504), 2)])
 def test_a_list_that_fails_for_a_while_is_read_in_the_end(statuses: tuple[int, int], times: int) -> None:
-    """Una lista que falla hasta tres veces se lee a la siguiente, dentro de la pasada: 0 y un POST por evento."""
+    """Una lista que falla una vez, o dos, se lee a la siguiente, dentro de la pasada: 0 y un POST por evento."""
     status_of = dict(zip((START.list_path, FINISH.list_path), statuses, strict=True))
 
     def rule(request: Request) -> Reaction:
@@ -359,17 +358,18 @@ def test_redirects_are_not_followed(status: int) -> None:
     with FaultyServer(lambda _: answer(200, "[]")) as other:
 
         def rule(request: Request) -> Reaction:
+            if request.path == FINISH.list_path:
+                return listing(1)
             elsewhere = answer(status, '{"success": true, "results": []}', Location=f"{other.url}/x?correo=a@b")
-            return listing(1) if request.path == FINISH.list_path else elsewhere
+            return elsewhere if request.nth == 1 else YES
 
         with FaultyServer(rule) as server:
-            completed = endure(server, "run-once", BACKEND_JWT_TOKEN="abc", seconds=0.5)
+            completed = endure(server, "run-once", BACKEND_JWT_TOKEN="abc")
 
     (event,) = completed.report["transitions"]["finish"]["events"]
     assert completed.code == 76
     assert f"HTTP {status}: redirige a «{other.url}/x?correo=a@b»" in completed.report["error"]
-    assert event["result"] in {"failed", "skipped"}
-    assert event["error"] == f"HTTP {status}"
+    assert (event["result"], event["attempts"]) == ("done", 2)
     assert other.requests == []
 
 
@@ -430,16 +430,16 @@ def test_a_flood_does_not_fill_the_memory(flood: str) -> None:
 
 
 def test_a_list_of_too_many_events_is_taken_in_parts() -> None:
-    """De una lista de 100 000 eventos se toman los primeros, y se dice: la pasada acaba a su hora y no llena nada."""
-    crowd = answer(200, json.dumps([{"id": number, "start_date": "2026-01-01T10:00:00Z"} for number in range(100_000)]))
+    """De una lista de 60 000 eventos se toman los primeros, y se dice: la pasada acaba a su hora y no llena nada."""
+    crowd = answer(200, json.dumps([{"id": number, "start_date": "2026-01-01T10:00:00Z"} for number in range(60_000)]))
     with FaultyServer(lambda request: crowd if request.method == "GET" else YES) as server:
-        code, mebibytes, report = _weigh(server.url, "start", PASS_TIMEOUT=8, LOG_LEVEL="WARNING")
+        code, mebibytes, report = _weigh(server.url, "start", PASS_TIMEOUT=4, LOG_LEVEL="WARNING")
 
     check_adds_up(report)
     assert code == 69
     assert "se toman los 50000 primeros" in report["error"]
     assert report["transitions"]["start"]["done"] > 0
-    assert report["duration_seconds"] < 9
+    assert report["duration_seconds"] < 5
     assert mebibytes <= 150
 
 

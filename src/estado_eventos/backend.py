@@ -19,6 +19,7 @@ from estado_eventos.protocol import (
     Answer,
     BackendError,
     Denied,
+    Unanswered,
     Unavailable,
     WrongProtocol,
     read_applied,
@@ -71,6 +72,7 @@ class Backend:
         self._lanes: dict[int, httpx.AsyncClient] = {}
         self._asked: set[str] = set()
         self.url = settings.backend_url
+        self.timeout = settings.http_timeout
         self.requests = 0
 
     async def __aenter__(self) -> Self:
@@ -204,7 +206,7 @@ def _network_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
     try:
         yield
     except TimeoutError:
-        raise Unavailable(f"no contestó en {timeout:g} s") from None
+        raise Unanswered(f"no contestó en {timeout:g} s") from None
     except httpx.RequestError as error:
         reason = explain_transport(error)
         renewing = error.request.url != url

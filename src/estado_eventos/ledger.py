@@ -12,7 +12,10 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(slots=True)
 class Entry:
-    """Un evento en la pasada; mientras no tiene `result`, no está resuelto. `error`, lo que dijo el último intento."""
+    """Un evento en la pasada; mientras no tiene `result`, no está resuelto.
+
+    `error` es lo que dijo el último intento. Hasta `busy_until` (la hora del bucle), el backend puede seguir en él.
+    """
 
     event: Event
     attempts: int = 0
@@ -21,6 +24,7 @@ class Entry:
     settled_at: datetime | None = None
     error: str | None = None
     denied: bool = False
+    busy_until: float = 0.0
 
 
 class Ledger:

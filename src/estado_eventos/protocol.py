@@ -22,6 +22,7 @@ class BackendError(CodedError):
 
     - `Refused`: el backend contestó que no a un evento (estado que no toca, no existe, fallo interno).
     - `Unavailable`: no se pudo hablar con él, o dijo que ahora no puede (408, 429, 5xx).
+      - `Unanswered`: no contestó a tiempo.
     - `WrongProtocol`: lo que contesta no es esta API.
     - `Denied`: 401 o 403.
 
@@ -54,6 +55,10 @@ class Unavailable(BackendError):
     code = ExitCode.UNAVAILABLE
     retryable = True
     unwell = True
+
+
+class Unanswered(Unavailable):
+    """No contestó a tiempo: quizá sigue en ello, y pedirle lo mismo sería pedirlo dos veces a la vez."""
 
 
 class WrongProtocol(BackendError):

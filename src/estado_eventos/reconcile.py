@@ -11,7 +11,7 @@ from typing import Protocol
 from estado_eventos import logs, render
 from estado_eventos.backend import Backend
 from estado_eventos.ledger import Entry, Ledger
-from estado_eventos.protocol import BackendError, Denied
+from estado_eventos.protocol import BackendError, Denied, Unanswered
 from estado_eventos.report import ExitCode, Result, TransitionReport, gravest
 from estado_eventos.transitions import Transition
 from estado_eventos.turn import Turns
@@ -19,6 +19,8 @@ from estado_eventos.turn import Turns
 MAX_ROUNDS = 4
 FIRST_BACKOFF_SECONDS = 0.5
 MAX_FAILURES_IN_A_ROW = 10
+BUSY_TIMEOUTS = 2
+"""A quien no contestó en `HTTP_TIMEOUT` se le deja otras tantas veces ese tiempo antes de pedirle lo mismo."""
 
 _log = logging.getLogger(__name__)
 
@@ -106,10 +108,11 @@ class Course:
                 return
             if todo is None and not self._look_again:
                 return
-            wait = await self._apply_all(todo or [], workers)
+            now = asyncio.get_running_loop().time()
+            wait = await self._apply_all([entry for entry in todo or [] if entry.busy_until <= now], workers)
             if not self._ledger.has_unsettled and not self._look_again:
                 return
-            if self._rounds == MAX_ROUNDS or not await self._back_off(wait, deadline):
+            if self._rounds == MAX_ROUNDS or not await self._back_off(max(wait, self._busy(deadline)), deadline):
                 if todo is not None and self._ledger.has_unsettled and not self._stop.is_set():
                     await self._give_verdict()
                 return
@@ -163,6 +166,8 @@ class Course:
         except BackendError as error:
             entry.error = str(error)
             entry.denied = isinstance(error, Denied)
+            if isinstance(error, Unanswered):
+                entry.busy_until = asyncio.get_running_loop().time() + BUSY_TIMEOUTS * self._backend.timeout
             self._failures_in_a_row = self._failures_in_a_row + 1 if error.unwell else 0
             _log.info("Evento %s sin confirmar (intento %d): %s", entry.event.key, entry.attempts, error)
             return error.retry_after or 0.0
@@ -177,6 +182,14 @@ class Course:
             render.log_settled(self.transition, entry.event, result, entry.error)
             if self._watch:
                 self._watch(self.transition, self._ledger.settled, len(self._ledger))
+
+    def _busy(self, deadline: float) -> float:
+        """Segundos hasta que se pueda pedir otra vez algo, si solo queda lo que quizá el backend tiene entre manos.
+
+        Si no cabe antes del límite, 0: mejor mirar la lista unas veces más, por si acaba.
+        """
+        until = min((entry.busy_until for entry in self._ledger.unsettled()), default=0.0)
+        return max(0.0, until - asyncio.get_running_loop().time()) if until < deadline else 0.0
 
     async def _back_off(self, wait: float, deadline: float) -> bool:
         """Espera antes de la ronda siguiente; `False` si no cabe antes del límite o hay que parar."""
