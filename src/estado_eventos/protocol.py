@@ -12,7 +12,7 @@ from typing import Any
 from estado_eventos.report import CodedError, ExitCode, printable
 from estado_eventos.transitions import Event, Transition
 
-MAX_EVENTS = 50_000
+MAX_EVENTS = 100_000
 """Los que se toman de una lista cada vez: en una pasada no da tiempo a más."""
 _USERINFO = re.compile(r"//[^/?#]*@")
 

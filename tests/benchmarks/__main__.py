@@ -1,22 +1,51 @@
-"""`make bench`: mide lo que el programa promete y lo enseña en una tabla, que queda en docs/rendimiento.md."""
+"""`make bench`: mide lo que el programa promete y lo enseña; con `--keep`, deja la tabla en docs/rendimiento.md."""
 
+import os
+import platform
 import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import flood, lateness, quiet
+from tests.benchmarks import flood, hour, lateness, quiet
+from tests.benchmarks.measure import Row
 
-_PARTS = {"quiet": quiet.measure, "flood": flood.measure, "lateness": lateness.measure}
+_PARTS = {"quiet": quiet.measure, "hour": hour.measure, "flood": flood.measure, "lateness": lateness.measure}
+_DOCUMENT = Path(__file__).parents[2] / "docs" / "rendimiento.md"
+_BEGIN, _END = "<!-- make bench KEEP=1 -->", "<!-- fin -->"
 
 
-def main(names: list[str]) -> None:
-    """Mide todo, o solo las partes nombradas, y escribe la tabla."""
+def main(arguments: list[str]) -> None:
+    """Mide todo, o solo las partes nombradas."""
+    keep = "--keep" in arguments
+    names = [argument for argument in arguments if argument != "--keep"] or list(_PARTS)
+    rows = [row for name in names for row in _PARTS[name]()]
     table = Table("qué", "medido", "prometido")
-    for name in names or _PARTS:
-        for row in _PARTS[name]():
-            table.add_row(row.what, row.measured, row.budget)
-    Console(width=120).print(table)
+    for row in rows:
+        table.add_row(row.what, row.measured, row.budget)
+    Console(width=140).print(table)
+    if keep:
+        before, _, rest = _DOCUMENT.read_text().partition(_BEGIN)
+        after = rest.partition(_END)[2]
+        _DOCUMENT.write_text("".join((before, _BEGIN, "\n", *_markdown(rows), _END, after)))
+
+
+def _markdown(rows: Iterable[Row]) -> Iterable[str]:
+    today = datetime.now(UTC).date().isoformat()
+    yield f"{today}, {_machine()}, Python {platform.python_version()}.\n\n"
+    yield "| qué | medido | prometido |\n|---|---|---|\n"
+    yield from (f"| {row.what} | {row.measured} | {row.budget} |\n" for row in rows)
+
+
+def _machine() -> str:
+    info = Path("/proc/cpuinfo").read_text()
+    models = [line.partition(": ")[2] for line in info.splitlines() if line.startswith("model name")]
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
+    model = models[0] if models else platform.machine()
+    return f"{os.cpu_count()} núcleos ({model}), {memory} GiB, {platform.system()} {platform.release()}"
 
 
 if __name__ == "__main__":

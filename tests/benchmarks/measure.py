@@ -3,13 +3,16 @@
 import os
 import statistics
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PROGRAM = (str(Path(sys.executable).with_name("estado-eventos")),)
+_VENVS = Path(__file__).parents[2] / "build" / "bench"
+PYTHON = str(_VENVS / "program" / "bin" / "python")
+"""El de un entorno con el programa y nada más, como lo deja pipx: lo que hay instalado al lado cambia la cuenta."""
+PROGRAM = (str(_VENVS / "program" / "bin" / "estado-eventos"),)
+RESIDENT_PYTHON = str(_VENVS / "resident" / "bin" / "python")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +33,39 @@ class Row:
     budget: str = "–"
 
 
-def run(command: Sequence[str], **env: object) -> Cost:
-    """Ejecuta un mandato y cuenta lo que gastó; el código de salida tiene que ser 0."""
+def run(command: Sequence[str], env: Mapping[str, object], code: int = 0) -> Cost:
+    """Ejecuta un mandato y cuenta lo que gastó; tiene que acabar con ese código de salida."""
     variables = {"PATH": os.environ["PATH"], **{name: str(value) for name, value in env.items()}}
     started = time.perf_counter()
     process = subprocess.Popen(command, env=variables, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode != code:
         raise RuntimeError(f"{command} acabó con {process.returncode}")
     return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
 
 
-def alternate(first: Sequence[str], second: Sequence[str], times: int, **env: object) -> tuple[list[Cost], list[Cost]]:
+def alternate(
+    first: Sequence[str], second: Sequence[str], times: int, env: Mapping[str, object]
+) -> tuple[list[Cost], list[Cost]]:
     """Ejecuta los dos mandatos por turnos, después de una vez de cada uno que no cuenta."""
-    run(first, **env)
-    run(second, **env)
-    pairs = [(run(first, **env), run(second, **env)) for _ in range(times)]
+    run(first, env)
+    run(second, env)
+    pairs = [(run(first, env), run(second, env)) for _ in range(times)]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
-def median_ratio(first: Sequence[float], second: Sequence[float]) -> float:
-    """La mediana de las razones, pareja a pareja."""
-    return statistics.median(one / other for one, other in zip(first, second, strict=True))
+def median_ratio(first: Sequence[Cost], second: Sequence[Cost], figure: str) -> float:
+    """La mediana de las razones de una cifra, pareja a pareja."""
+    pairs = zip(_figures(first, figure), _figures(second, figure), strict=True)
+    return statistics.median([one / other for one, other in pairs])
 
 
 def median(costs: Sequence[Cost], figure: str) -> float:
     """La mediana de una de las cifras."""
-    figures: list[float] = [getattr(cost, figure) for cost in costs]
-    return statistics.median(figures)
+    return statistics.median(_figures(costs, figure))
+
+
+def _figures(costs: Sequence[Cost], figure: str) -> list[float]:
+    return [getattr(cost, figure) for cost in costs]

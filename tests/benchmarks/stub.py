@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from estado_eventos.transitions import START
+from estado_eventos.transitions import FINISH, START, Transition
 
 
 class _Answers(asyncio.Protocol):
-    def __init__(self, events: bytes, latency: float) -> None:
-        self._events = events
+    def __init__(self, lists: dict[bytes, bytes], latency: float) -> None:
+        self._lists = lists
         self._latency = latency
         self._received = b""
         self._transport: asyncio.Transport | None = None
@@ -26,10 +26,9 @@ class _Answers(asyncio.Protocol):
         self._received += data
         while b"\r\n\r\n" in self._received:
             head, _, self._received = self._received.partition(b"\r\n\r\n")
-            posted = head.startswith(b"POST")
-            due = START.list_path.encode() in head
-            body = b'{"success": true, "status": "x"}' if posted else self._events if due else b'{"results": []}'
-            asyncio.get_running_loop().call_later(self._latency if posted else 0, self._answer, body)
+            path = head.split(b" ", 2)[1]
+            body = self._lists.get(path, b'{"success": true, "status": "x"}')
+            asyncio.get_running_loop().call_later(0 if path in self._lists else self._latency, self._answer, body)
 
     def _answer(self, body: bytes) -> None:
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -37,24 +36,31 @@ class _Answers(asyncio.Protocol):
             self._transport.write(head.encode() + body)
 
 
-async def _serve(listener: socket.socket, events: int, latency: float) -> None:
-    items = [{"id": number, START.date_field: "2026-01-01T10:00:00+00:00"} for number in range(events)]
-    body = json.dumps({"results": items}).encode()
-    server = await asyncio.get_running_loop().create_server(lambda: _Answers(body, latency), sock=listener)
+def _listing(transition: Transition, events: int) -> bytes:
+    items = [{"id": number, transition.date_field: "2026-01-01T10:00:00+00:00"} for number in range(events)]
+    return json.dumps({"results": items}).encode()
+
+
+async def _serve(listener: socket.socket, lists: dict[bytes, bytes], latency: float) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: _Answers(lists, latency), sock=listener)
     await server.serve_forever()
 
 
-def _main(listener: socket.socket, events: int, latency: float) -> None:
-    asyncio.run(_serve(listener, events, latency))
+def _main(listener: socket.socket, lists: dict[bytes, bytes], latency: float) -> None:
+    asyncio.run(_serve(listener, lists, latency))
 
 
 @contextmanager
-def serving(events: int = 0, latency: float = 0.0) -> Iterator[str]:
-    """Sirve en otro proceso una lista con esos eventos; da la URL."""
+def serving(to_start: int = 0, to_finish: int = 0, latency: float = 0.0) -> Iterator[str]:
+    """Sirve en otro proceso dos listas con esos eventos y contesta a cada uno tras `latency` segundos; da la URL."""
+    lists = {
+        START.list_path.encode(): _listing(START, to_start),
+        FINISH.list_path.encode(): _listing(FINISH, to_finish),
+    }
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     context = multiprocessing.get_context("fork")
-    process = context.Process(target=partial(_main, listener, events, latency), daemon=True)
+    process = context.Process(target=partial(_main, listener, lists, latency), daemon=True)
     process.start()
     listener.close()
     try:
