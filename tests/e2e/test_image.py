@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
+import shlex
 import stat
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from tests.e2e.rootfs import rootfs
 from tests.program import Completed
 
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 BASE, IMAGE = "localhost/base", "localhost/estado-eventos"
 STATE = "/var/lib/estado-eventos"
 USER = 65532
@@ -118,20 +120,27 @@ def test_a_pass_moves_the_events_and_keeps_the_token(image: Podman, backend: Ref
     assert json.loads(report.read_text()) == second.report
 
 
-def test_secrets_are_files(image: Podman, backend: ReferenceBackend, state: Path, tmp_path: Path) -> None:
-    """Los secretos son archivos de /run/secrets, con el nombre de su variable: se leen sin decir dónde están."""
+def test_the_command_of_the_readme(image: Podman, backend: ReferenceBackend, tmp_path: Path) -> None:
+    """El mandato del README, tal cual: secretos en archivos con el nombre de su variable y un volumen con nombre."""
     secrets = tmp_path / "secrets"
     secrets.mkdir()
     for name, value in {"BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password}.items():
         (secrets / name).write_text(value + "\n")
         (secrets / name).chmod(0o400)
         os.chown(secrets / name, USER, USER)
-    volumes = [f"--volume={state}:{STATE}", f"--volume={secrets}:/run/secrets:ro"]
+    (written,) = re.findall(r"^# docker (run .+?)\n```", README, re.MULTILINE | re.DOTALL)
+    written = written.replace("\\\n", "")
+    here = {"https://admin.ejemplo.es": backend.url, "/etc/estado-eventos/secrets": str(secrets)}
+    for theirs, ours in here.items():
+        assert theirs in written
+        written = written.replace(theirs, ours)
+    backend.add_events(due_start=1)
 
-    completed = run(image, *CONFINED, *volumes, f"--env=BACKEND_URL={backend.url}", IMAGE)
+    done = [image.run(*shlex.split(written), check=False) for _ in range(2)]
 
-    assert completed.code == 0, completed.stderr
-    assert logins(backend) == 1
+    assert [each.returncode for each in done] == [0, 0], done
+    assert "WARNING" not in "".join(each.stderr for each in done)
+    assert (len(backend.history()), logins(backend)) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +287,8 @@ def test_nothing_is_left() -> None:
     """De Podman no quedan montajes ni directorios."""
     with podman.podman() as engine:
         engine.run("images")
-    mounts = subprocess.run(["cat", "/proc/self/mounts"], capture_output=True, text=True, check=True).stdout
+    mounts = Path("/proc/self/mounts").read_text()
 
     assert not engine.home.exists()
+    assert not engine.scratch.exists()
     assert str(engine.home) not in mounts
