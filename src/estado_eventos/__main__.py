@@ -4,19 +4,18 @@ import gc
 import os
 import signal
 import sys
-from types import FrameType
 
 
 def main() -> None:
     """Ejecuta el programa y acaba el proceso con su código de salida."""
     # Un Ctrl-C mientras se importa sería un volcado de pila; así es solo una muerte por señal (130).
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Nada de lo que se crea al importar es basura: buscarla cuesta una décima parte del arranque.
+    gc.disable()
     if os.getpid() == 1:
         # Al proceso 1 de un contenedor el núcleo no lo mata por una señal que nadie atiende: la descarta.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, _die)
-    # Nada de lo que se crea al importar es basura: buscarla cuesta una décima parte del arranque.
-    gc.disable()
+            signal.signal(number, lambda received, _: os._exit(128 + received))
     # Si hay un click instalado, httpx importa su propia consola, y con ella rich entero: nadie la va a usar.
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
     from estado_eventos.cli import main as run
@@ -32,10 +31,6 @@ def main() -> None:
             continue
     # Salir sin esperar a los hilos: uno que siga resolviendo un nombre alargaría la pasada más allá de su límite.
     os._exit(code)
-
-
-def _die(number: int, _frame: FrameType | None) -> None:
-    os._exit(128 + number)
 
 
 if __name__ == "__main__":
