@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.listo
 BENCH := build/bench
 
-.PHONY: demo test e2e bench pictures check lint types layers lock clean
+.PHONY: demo test e2e image bench pictures check lint types layers lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tests.demo
@@ -22,7 +22,7 @@ else
 	$(BIN)/pytest -n 4 -m "not e2e and not slow"
 endif
 
-# systemd y cron de verdad, en un contenedor; hace falta ser root.
+# systemd, cron y la imagen de verdad, en contenedores; hace falta ser root.
 e2e: $(READY)
 	$(BIN)/pytest -m e2e tests/e2e
 
@@ -44,6 +44,13 @@ $(BENCH)/resident/.listo: requirements/bench.txt
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	touch $@
 
+# La imagen de contenedor; con ENGINE=podman, la hace Podman.
+ENGINE ?= docker
+image: VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/estado_eventos/__init__.py)
+image:
+	BUILDAH_FORMAT=docker $(ENGINE) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null) \
+		--tag estado-eventos:$(VERSION) --tag estado-eventos:latest .
+
 # Las imágenes del README, hechas con el programa de verdad.
 pictures: $(READY)
 	$(BIN)/python -m tests.pictures
@@ -63,6 +70,7 @@ layers: $(READY)
 lock: $(READY)
 	$(BIN)/uv pip compile $(LOCK) -o requirements/run.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) -c requirements/run.txt -o requirements/dev.txt pyproject.toml requirements/dev.in
+	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.txt -o requirements/build.txt requirements/build.in
 	$(BIN)/uv pip compile $(LOCK) -c requirements/run.txt -o requirements/e2e.txt requirements/e2e.in
 	$(BIN)/uv pip compile $(LOCK) -c requirements/run.txt -o requirements/bench.txt requirements/bench.in
 

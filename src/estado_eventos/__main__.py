@@ -12,6 +12,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Nada de lo que se crea al importar es basura: buscarla cuesta una décima parte del arranque.
     gc.disable()
+    if os.getpid() == 1:
+        # Al proceso 1 de un contenedor el núcleo no lo mata por una señal que nadie atiende: la descarta.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda received, _: os._exit(128 + received))
     # Si hay un click instalado, httpx importa su propia consola, y con ella rich entero: nadie la va a usar.
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
     from estado_eventos.cli import main as run

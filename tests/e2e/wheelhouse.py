@@ -13,12 +13,12 @@ from tests.e2e.container import Container
 from tests.e2e.rootfs import python_version, rootfs
 
 _ROOT = Path(__file__).parents[2]
-_REQUIREMENTS = (_ROOT / "requirements/run.txt", _ROOT / "requirements/e2e.txt")
+_REQUIREMENTS = tuple(_ROOT / f"requirements/{name}.txt" for name in ("run", "build", "e2e"))
 _DEPENDENCIES = "/srv/wheels/dependencies"
 _PROJECT = "/srv/wheels/project"
 
 # Así valen dentro, tal cual, los `pip install` y `pipx install` del README.
-_PIP_CONF = f"""\
+PIP_CONF = f"""\
 [global]
 no-index = true
 find-links =
@@ -49,7 +49,7 @@ def build(directory: Path) -> Path:
 
 def configure(container: Container) -> None:
     """Hace que el pip de dentro encuentre las ruedas y no busque en otro sitio."""
-    container.put("/etc/pip.conf", _PIP_CONF)
+    container.put("/etc/pip.conf", PIP_CONF)
 
 
 def install_pipx(container: Container) -> None:
