@@ -4,21 +4,27 @@ La tabla para quien usa el programa está en `docs/fiabilidad.md`. Lo que toca a
 reloj y el idioma está en `test_faults_limits.py`.
 """
 
+import fcntl
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
+import termios
 import time
+from array import array
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from estado_eventos.transitions import START
 from tests.backend.server import ReferenceBackend
 from tests.faults import Fault, FaultyServer, Reaction, Request, Spoiled, answer, check_no_blind_repeats
-from tests.program import PROGRAM, environment, run, start, wait
+from tests.program import PROGRAM, check_adds_up, environment, run, start, wait
 
 POLITE = ["SIGTERM", "SIGINT", "SIGHUP"]
 """Las señales que piden acabar; SIGKILL no pide."""
@@ -261,3 +267,94 @@ def test_a_reader_that_leaves_costs_no_event(backend: ReferenceBackend, command:
     assert b"Traceback" not in finished.stderr
     assert b"BrokenPipe" not in finished.stderr
     assert moved(backend) == sorted(map(str, ids))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", POLITE)
+def test_a_signal_ends_a_pass_whose_log_nobody_reads(backend: ReferenceBackend, tmp_path: Path, name: str) -> None:
+    """Parada porque nadie lee el registro (un Ctrl-S, un paginador), una señal la acaba igual: 75 y su informe."""
+    backend.add_events(due_start=150)
+    report_file = tmp_path / "informe.json"
+    with start("start", "--json", env=account(backend, backend.url, REPORT_FILE=report_file)) as stuck:
+        assert stuck.stderr
+        # Su tubería de errores, pequeña, se llena a media pasada.
+        fcntl.fcntl(stuck.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        until(lambda: _is_full(stuck.stderr), stuck)
+        stuck.send_signal(signal.Signals[name])
+        code = stuck.wait(30)
+        stuck.communicate()
+
+    report = json.loads(report_file.read_text())
+    check_adds_up(report)
+    assert code == report["exit_code"] == 75
+    assert report["transitions"]["start"]["done"] == len(moved(backend))
+
+
+def _is_full(pipe: IO[str] | None) -> bool:
+    """Si la tubería está llena y nadie la lee."""
+    waiting = array("i", [0])
+    assert pipe
+    fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    return waiting[0] >= 4000
+
+
+@pytest.mark.slow
+def test_a_signal_ends_a_process_whose_output_nobody_reads(tmp_path: Path) -> None:
+    """Con la pasada hecha y contada, y el informe atascado en la salida, una señal acaba el proceso con su código."""
+    report_file = tmp_path / "informe.json"
+    with FaultyServer(lambda _: answer(200, json.dumps([{}] * 2000))) as server:
+        env = {"BACKEND_URL": server.url, "LOG_LEVEL": "ERROR", "REPORT_FILE": report_file}
+        with start("start", "--json", env=env) as stuck:
+            assert stuck.stdout
+            select.select([stuck.stdout], [], [])
+            stuck.terminate()
+            code = stuck.wait(30)
+            stuck.communicate()
+
+    assert code == json.loads(report_file.read_text())["exit_code"] == 1
+
+
+def _own_terminal() -> None:
+    """Que la entrada del proceso sea su terminal de control: al colgarse, el núcleo le manda SIGHUP."""
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _own_terminal_with_nohup() -> None:
+    _own_terminal()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("prepare", "code"), [(_own_terminal, 75), (_own_terminal_with_nohup, 0)])
+def test_a_terminal_that_hangs_up(
+    backend: ReferenceBackend, tmp_path: Path, prepare: Callable[[], None], code: int
+) -> None:
+    """Al cerrarse la sesión de quien lo ejecuta a mano, con la barra puesta: 75 y su informe; con `nohup`, sigue: 0."""
+    backend.configure(latency_ms=100)
+    ids = backend.add_events(due_start=60)
+    report_file = tmp_path / "informe.json"
+    master, slave = pty.openpty()
+    env = account(backend, backend.url, REPORT_FILE=report_file, TERM="xterm", LOG_LEVEL="WARNING", MAX_CONCURRENCY=2)
+    process = subprocess.Popen(
+        [*PROGRAM, "start"],
+        env=environment(**env),
+        cwd="/",
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        preexec_fn=prepare,  # noqa: PLW1509  Solo así se le da su terminal.
+    )
+    os.close(slave)
+    with process:
+        seen = b""
+        while b"/60" not in seen:
+            seen += os.read(master, 4096)
+        os.close(master)
+        assert process.wait(60) == code
+
+    report = json.loads(report_file.read_text())
+    check_adds_up(report)
+    assert report["exit_code"] == code
+    assert report["transitions"]["start"]["done"] == len(moved(backend)) > 0
+    assert code or moved(backend) == sorted(map(str, ids))

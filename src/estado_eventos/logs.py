@@ -65,7 +65,7 @@ class _JsonFormatter(_TextFormatter):
         message, *trace = self._lines(record)
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"time": moment.replace("+00:00", "Z"), "level": record.levelname, "message": message}
-        return json.dumps(line | ({"traceback": trace} if trace else {}), ensure_ascii=False)
+        return as_json(line | ({"traceback": trace} if trace else {}), sys.stderr)
 
 
 def configure(level: LogLevel, log_format: LogFormat, *, quiet: bool = False) -> None:
@@ -84,6 +84,12 @@ def configure(level: LogLevel, log_format: LogFormat, *, quiet: bool = False) ->
     root.setLevel(logging.WARNING)
     own = logging.getLogger("estado_eventos")
     own.setLevel(max(logging.WARNING, level.number) if quiet else level.number)
+
+
+def as_json(content: object, stream: object) -> str:
+    """Un objeto JSON en una línea; con lo que no es ASCII escapado si el flujo no es UTF-8, que JSON no admite otro."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return json.dumps(content, ensure_ascii=encoding.lower().replace("-", "") != "utf8", allow_nan=False)
 
 
 def describe_bug(error: Exception) -> str:
