@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import sys
+import threading
 
 
 def main() -> None:
@@ -13,15 +14,21 @@ def main() -> None:
         # Un Ctrl-C mientras se importa sería un volcado de pila; así es solo una muerte por señal (130).
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     _prepare_streams()
+    # Un hilo reserva 8 MiB de pila; con un límite de memoria no cabrían los que resuelven nombres.
+    threading.stack_size(1 << 20)
     # Nada de lo que se crea al importar es basura: buscarla cuesta una décima parte del arranque.
     gc.disable()
     # Si hay un click instalado, httpx importa su propia consola, y con ella rich entero: nadie la va a usar.
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
-    from estado_eventos.cli import main as run
+    try:
+        from estado_eventos.cli import main as run
 
-    gc.freeze()
-    gc.enable()
-    code = run()
+        gc.freeze()
+        gc.enable()
+        code = run()
+    except MemoryError:
+        os.write(2, b"estado-eventos: no hay bastante memoria\n")
+        os._exit(70)
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

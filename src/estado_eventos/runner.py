@@ -21,6 +21,11 @@ from estado_eventos.tokens import Token
 from estado_eventos.transport import tls_context
 from estado_eventos.turn import Turns
 
+_OTHER_FILES = 16
+"""Los archivos que abre una pasada además de sus conexiones: salidas, bucle, señales, turnos y resolver nombres."""
+_FILES_A_LANE = 2
+"""Mientras se conecta, un carril puede estar probando dos direcciones."""
+
 Run = Callable[[int, float], Awaitable[None]]
 
 
@@ -79,7 +84,8 @@ async def _pass(settings: Settings, plan: Plan, run_id: str, signals: Signals, w
             Course(transition, plan, backend, brake, watch)
             for transition, backend in zip(plan.transitions, backends, strict=True)
         ]
-        cut = await brake.drive(settings.pass_timeout, [course.run for course in courses], settings.max_concurrency)
+        lanes = _lanes(settings.max_concurrency, len(courses))
+        cut = await brake.drive(settings.pass_timeout, [course.run for course in courses], lanes)
         return Report(
             run_id=run_id,
             command=plan.command,
@@ -91,6 +97,14 @@ async def _pass(settings: Settings, plan: Plan, run_id: str, signals: Signals, w
             token_expires_at=auth.expires_at,
             transitions=tuple(course.report(cut) for course in courses),
         )
+
+
+def _lanes(wanted: int, courses: int) -> int:
+    """Los carriles de cada transición: los que se piden, si caben en los archivos que se pueden abrir (`ulimit -n`).
+
+    Con más, las conexiones que no caben serían eventos fallidos; así solo va más despacio.
+    """
+    return max(1, min(wanted, (os.sysconf("SC_OPEN_MAX") - _OTHER_FILES) // (_FILES_A_LANE * courses)))
 
 
 class _Brake:
