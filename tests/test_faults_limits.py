@@ -4,6 +4,7 @@ La tabla para quien usa el programa está en `docs/fiabilidad.md`. Las señales 
 """
 
 import json
+import os
 import resource
 import subprocess
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from tests.backend.server import ReferenceBackend
 from tests.faults import Drip, FaultyServer, Raw, Reaction, Request, Rule, answer
 from tests.program import PROGRAM, environment, run
 from tests.terminal_session import in_terminal
+from tests.test_faults_machine import account
 
 NO_COVERAGE: dict[str, object] = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
 """Donde se mide la máquina, no se mide la cobertura, que también gasta."""
@@ -102,7 +104,7 @@ _USELESS = [">&-", "2>&-", "<&-", ">&- 2>&- <&-", ">/dev/full", "2>/dev/full", "
 def test_useless_outputs_cost_no_event(backend: ReferenceBackend, redirections: str, arguments: list[str]) -> None:
     """Con la salida, el registro o la entrada cerrados o llenos: 0, todo movido, y por donde se puede no hay quejas."""
     ids = backend.add_events(due_start=3, due_finish=3)
-    env = environment(BACKEND_URL=backend.url, BACKEND_EMAIL=backend.email, BACKEND_PASSWORD=backend.password)
+    env = environment(**account(backend, backend.url))
     command = ["sh", "-c", f'exec "$@" {redirections}', "sh", *PROGRAM, "run-once", *arguments]
 
     finished = subprocess.run(command, env=env, cwd="/", check=False, capture_output=True, timeout=60)
@@ -129,6 +131,52 @@ def test_the_code_is_the_same_though_nobody_can_read_it(arguments: list[str], co
 
     assert finished.returncode == code
     assert b"Traceback" not in finished.stderr
+
+
+_DISK = """
+disk=$1 out=$2; shift 2
+mount -t tmpfs -o size=64k,nr_inodes=20 none "$disk"
+"$@" && cp -a "$disk" "$out/antes"
+eval "$SPOIL"
+"$@" 2> "$out/errores"; echo $? > "$out/código"
+eval "$HEAL"
+cp -a "$disk" "$out/después"
+"""
+_SPOILED_DISKS = {
+    "lleno": ('head -c 1M /dev/zero > "$disk/relleno" 2> /dev/null', 'rm "$disk/relleno"'),
+    "sin inodos": ('while : > "$disk/x$((i += 1))"; do :; done 2> /dev/null', 'rm "$disk"/x*'),
+    "de solo lectura": ('mount -o remount,ro "$disk"', ""),
+}
+"""Cómo se estropea un disco y cómo se arregla, en el intérprete de mandatos."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", _SPOILED_DISKS)
+def test_a_spoiled_disk_keeps_the_old_files(backend: ReferenceBackend, tmp_path: Path, state: str) -> None:
+    """Con el disco lleno o de solo lectura: 0, un aviso por archivo, y quedan los de antes, enteros y sin restos."""
+    if os.geteuid():
+        pytest.skip("Montar un disco pide ser root")
+    disk, out = tmp_path / "disco", tmp_path / "fuera"
+    disk.mkdir()
+    out.mkdir()
+    # Con tan poca vida, la segunda pasada renueva el token y quiere guardarlo.
+    backend.configure(token_seconds=90)
+    names = {"TOKEN_CACHE_FILE": "token", "METRICS_FILE": "estado.prom", "REPORT_FILE": "informe.json"}
+    files = {variable: disk / name for variable, name in names.items()}
+    spoil, heal = _SPOILED_DISKS[state]
+    shell = ["unshare", "--mount", "bash", "-c", _DISK, "bash", str(disk), str(out), *PROGRAM, "run-once", "-q"]
+    env = environment(**account(backend, backend.url), **files, SPOIL=spoil, HEAL=heal)
+
+    subprocess.run(shell, env=env, cwd="/", check=True, timeout=60)
+
+    before, after = (
+        {path.name: path.read_bytes() for path in (out / moment).iterdir()} for moment in ("antes", "después")
+    )
+    warned = [line.split(" - ", 2)[2].partition(":")[0] for line in (out / "errores").read_text().splitlines()]
+    assert (out / "código").read_text() == "0\n"
+    assert sorted(warned) == sorted(names)
+    assert before == after
+    assert sorted(after) == sorted(names.values())
 
 
 def _limit(name: int, value: int) -> Callable[[], None]:

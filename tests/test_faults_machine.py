@@ -358,3 +358,21 @@ def test_a_terminal_that_hangs_up(
     assert report["exit_code"] == code
     assert report["transitions"]["start"]["done"] == len(moved(backend)) > 0
     assert code or moved(backend) == sorted(map(str, ids))
+
+
+@pytest.mark.slow
+def test_sigkill_while_files_are_written_keeps_the_old_ones(tmp_path: Path) -> None:
+    """SIGKILL mientras se guardan: quien los lea ve los de antes, enteros; la pasada siguiente pone los suyos."""
+    files = {"METRICS_FILE": tmp_path / "estado.prom", "REPORT_FILE": tmp_path / "informe.json"}
+    trap = sabotage(tmp_path / "trampa", _KILL_WHILE_WRITING.format(name="SIGKILL"))
+    with FaultyServer(lambda _: answer(200, "[]")) as server:
+        env = {"BACKEND_URL": server.url} | files
+        first = run("run-once", "--json", env=env)
+        before = [path.read_bytes() for path in files.values()]
+        killed = run("run-once", "--json", env=env | trap)
+        after = [path.read_bytes() for path in files.values()]
+        last = run("run-once", "--json", env=env)
+
+    assert (first.code, killed.code, last.code) == (0, -signal.SIGKILL, 0)
+    assert before == after
+    assert json.loads(files["REPORT_FILE"].read_text()) == last.report
