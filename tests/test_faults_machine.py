@@ -119,9 +119,7 @@ def _open_for_writing(fifo: Path, stack: ExitStack) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*POLITE, "SIGKILL"])
-def test_a_signal_while_settings_are_read_is_a_plain_death(
-    backend: ReferenceBackend, tmp_path: Path, name: str
-) -> None:
+def test_a_signal_while_settings_are_read_just_kills(backend: ReferenceBackend, tmp_path: Path, name: str) -> None:
     """Antes de saber con quién hablar no hay nada que contar: muere por la señal, callado y sin pedir nada."""
     settings = tmp_path / "env"
     os.mkfifo(settings)
