@@ -57,7 +57,9 @@ def run(
     return Completed(process.returncode, process.stdout, process.stderr)
 
 
-def start(*arguments: str, env: Mapping[str, object] | None = None, cwd: Path | str = "/") -> subprocess.Popen[str]:
+def start(
+    *arguments: str, env: Mapping[str, object] | None = None, cwd: Path | str = "/", **options: Any
+) -> subprocess.Popen[str]:
     """Arranca el programa sin esperarlo."""
     return subprocess.Popen(
         [*PROGRAM, *arguments],
@@ -67,6 +69,7 @@ def start(*arguments: str, env: Mapping[str, object] | None = None, cwd: Path | 
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        **options,
     )
 
 

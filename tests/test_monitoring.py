@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import trustme
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -684,6 +684,7 @@ def reports(draw: st.DrawFn) -> Report:
     )
 
 
+@settings(deadline=None)
 @given(reports(), reports())
 def test_any_report_makes_metrics_that_read_back(before: Report, report: Report) -> None:
     """Las métricas de cualquier informe, tras las de cualquier otro, se leen y dicen lo que él."""
@@ -704,6 +705,7 @@ def test_any_report_makes_metrics_that_read_back(before: Report, report: Report)
     assert report.exit_code != 0 or found[SUCCESS,] == ended
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(0, 3000), st.text(max_size=20))
 def test_no_old_file_is_too_strange(text: str, place: int, insertion: str) -> None:
     """Ni un texto cualquiera ni un archivo bueno con algo de más en medio hacen fallar a las métricas."""

@@ -1,15 +1,21 @@
 """El arranque del proceso: lo que tiene que pasar antes de importar nada y después de que todo acabe."""
 
 import gc
+import io
 import os
 import signal
 import sys
+import threading
 
 
 def main() -> None:
     """Ejecuta el programa y acaba el proceso con su código de salida."""
-    # Un Ctrl-C mientras se importa sería un volcado de pila; así es solo una muerte por señal (130).
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Un Ctrl-C mientras se importa sería un volcado de pila; así es solo una muerte por señal (130).
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _prepare_streams()
+    # Un hilo reserva 8 MiB de pila; con un límite de memoria no cabrían los que resuelven nombres.
+    threading.stack_size(1 << 20)
     # Nada de lo que se crea al importar es basura: buscarla cuesta una décima parte del arranque.
     gc.disable()
     if os.getpid() == 1:
@@ -18,11 +24,15 @@ def main() -> None:
             signal.signal(number, lambda received, _: os._exit(128 + received))
     # Si hay un click instalado, httpx importa su propia consola, y con ella rich entero: nadie la va a usar.
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
-    from estado_eventos.cli import main as run
+    try:
+        from estado_eventos.cli import main as run
 
-    gc.freeze()
-    gc.enable()
-    code = run()
+        gc.freeze()
+        gc.enable()
+        code = run()
+    except MemoryError:
+        os.write(2, b"estado-eventos: no hay bastante memoria\n")
+        os._exit(70)
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
@@ -31,6 +41,16 @@ def main() -> None:
             continue
     # Salir sin esperar a los hilos: uno que siga resolviendo un nombre alargaría la pasada más allá de su límite.
     os._exit(code)
+
+
+def _prepare_streams() -> None:
+    """Que ni un idioma sin «✓» haga fallar lo que se escribe, ni un socket ocupe el sitio de una salida cerrada."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        continue
+    os.close(number)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

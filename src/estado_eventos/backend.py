@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -19,6 +19,7 @@ from estado_eventos.protocol import (
     Answer,
     BackendError,
     Denied,
+    Page,
     Unanswered,
     Unavailable,
     WrongProtocol,
@@ -103,8 +104,7 @@ class Backend:
         while True:
             try:
                 async with asyncio.timeout_at(until if seen else None):
-                    answer = await self._exchange(0, "GET", url, budget)
-                page = read_page(transition, answer)
+                    page, size = await self._page(transition, url, budget)
             except TimeoutError:
                 return Listing(tuple(events), Unavailable(f"sus páginas no acaban de llegar; se leyeron {len(seen)}"))
             except BackendError as error:
@@ -120,11 +120,19 @@ class Backend:
             if page.following is None:
                 return Listing(tuple(events))
             seen.add(url)
-            budget -= len(answer.body)
+            budget -= size
             try:
                 url = _next_page(url, page.following, seen)
             except WrongProtocol as error:
                 return Listing(tuple(events), error)
+
+    async def _page(self, transition: Transition, url: httpx.URL, budget: int) -> tuple[Page, int]:
+        """Una página y los bytes que ocupa."""
+        with suppress(MemoryError):
+            answer = await self._exchange(0, "GET", url, budget)
+            return read_page(transition, answer), len(answer.body)
+        # Aquí fuera ya se ha soltado lo que se había leído.
+        raise WrongProtocol("la respuesta no cabe en la memoria de que dispone este proceso")
 
     async def apply(self, transition: Transition, event: Event, lane: int) -> str:
         """Aplica la transición y devuelve el estado en que quedó el evento; lanza `BackendError`."""

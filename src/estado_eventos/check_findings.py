@@ -1,6 +1,5 @@
 """Lo que encuentra el diagnóstico: datos congelados de los que salen las líneas, el JSON y el código de salida."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -73,7 +72,7 @@ def show(findings: Sequence[Finding], *, as_json: bool) -> None:
     if as_json:
         content = [finding.to_dict() for finding in findings]
         envelope = {"schema": SCHEMA, "exit_code": int(exit_code(findings)), "findings": content}
-        terminal.write([json.dumps(envelope, ensure_ascii=False)])
+        terminal.write_json(envelope)
     elif sys.stdout is not None and sys.stdout.isatty():
         _print(findings)
     else:

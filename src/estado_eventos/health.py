@@ -1,6 +1,5 @@
 """Lo que contesta el programa a un monitor: si está bien (`health`) y qué es (`info`)."""
 
-import json
 from collections.abc import Callable
 
 from estado_eventos import __version__, logs, terminal
@@ -16,21 +15,22 @@ _HEALTHY = {ExitCode.OK, ExitCode.FAILED}
 def health(load: Callable[[], Loaded], *, as_json: bool) -> ExitCode:
     """Ensaya una pasada y dice si se pudieron leer las dos listas; devuelve el código de la pasada si no."""
     code, detail = _rehearse(load)
-    if code in _HEALTHY:
-        terminal.write([json.dumps({"status": "ok"}) if as_json else "ok: se leen las dos listas de pendientes"])
-        return ExitCode.OK
-    content = {"status": "error", "detail": detail}
-    terminal.write([json.dumps(content, ensure_ascii=False) if as_json else f"error: {detail}"])
-    return code
+    healthy = code in _HEALTHY
+    if as_json:
+        terminal.write_json({"status": "ok"} if healthy else {"status": "error", "detail": detail})
+    else:
+        terminal.write(["ok: se leen las dos listas de pendientes" if healthy else f"error: {detail}"])
+    return ExitCode.OK if healthy else code
 
 
 def _rehearse(load: Callable[[], Loaded]) -> tuple[ExitCode, str]:
     # Solo aquí: quien pregunta `info` no tiene por qué esperar a que se importe httpx.
     from estado_eventos.reconcile import Plan
     from estado_eventos.runner import new_run_id, run_pass
+    from estado_eventos.signals import Signals
 
     try:
-        report = run_pass(load().settings, Plan("health", TRANSITIONS, dry_run=True), new_run_id())
+        report = run_pass(load().settings, Plan("health", TRANSITIONS, dry_run=True), new_run_id(), Signals())
     except SettingsError as error:
         return ExitCode.CONFIG, str(error)
     except Exception as error:  # noqa: BLE001  A un monitor se le contesta siempre lo que espera leer.
@@ -52,7 +52,7 @@ def info(settings: Settings, *, as_json: bool) -> ExitCode:
     """Dice qué programa es, su versión y cada cuánto se ejecuta."""
     content = service_info(settings.scheduler_interval_seconds)
     if as_json:
-        terminal.write([json.dumps(content, ensure_ascii=False)])
+        terminal.write_json(content)
     else:
         terminal.write(
             [f"{content['service']} {content['version']}", f"Una pasada cada {settings.scheduler_interval_seconds} s"]

@@ -65,7 +65,7 @@ class _JsonFormatter(_TextFormatter):
         message, *trace = self._lines(record)
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"time": moment.replace("+00:00", "Z"), "level": record.levelname, "message": message}
-        return json.dumps(line | ({"traceback": trace} if trace else {}), ensure_ascii=False)
+        return as_json(line | ({"traceback": trace} if trace else {}), sys.stderr)
 
 
 def configure(level: LogLevel, log_format: LogFormat, *, quiet: bool = False) -> None:
@@ -82,13 +82,27 @@ def configure(level: LogLevel, log_format: LogFormat, *, quiet: bool = False) ->
     root.handlers = [handler]
     # httpx cuenta en INFO cada URL y httpcore en DEBUG cada cabecera, token incluido: ni en DEBUG se les deja.
     root.setLevel(logging.WARNING)
+    # Lo que asyncio cuenta, con su pila de llamadas, es un error que ya recibe quien espera por él.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     own = logging.getLogger("estado_eventos")
     own.setLevel(max(logging.WARNING, level.number) if quiet else level.number)
 
 
-def describe_bug(error: Exception) -> str:
-    """Un fallo del programa en una frase; la pila de llamadas solo sale con `LOG_LEVEL=DEBUG`."""
+def as_json(content: object, stream: object) -> str:
+    """Un objeto JSON en una línea; con lo que no es ASCII escapado si el flujo no es UTF-8, que JSON no admite otro."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return json.dumps(content, ensure_ascii=encoding.lower().replace("-", "") != "utf8", allow_nan=False)
+
+
+def describe_bug(error: BaseException) -> str:
+    """Un fallo del programa, o de la máquina bajo él, en una frase; la pila de llamadas solo con `LOG_LEVEL=DEBUG`."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     _log.debug("Fallo interno", exc_info=error)
+    if isinstance(error, MemoryError):
+        return "no hay bastante memoria para acabar"
+    if isinstance(error, OSError) and error.strerror:
+        return f"el sistema no deja seguir: {printable(error.strerror)}. Con LOG_LEVEL=DEBUG se ve dónde"
     return f"fallo interno ({type(error).__name__}): es un error del programa. Con LOG_LEVEL=DEBUG se ve dónde"
 
 

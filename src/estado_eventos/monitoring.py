@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import signal
 import stat
 import tempfile
 from collections.abc import Callable, Coroutine, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from estado_eventos import render
 from estado_eventos.report import Report, printable
 from estado_eventos.settings import Settings
+from estado_eventos.signals import RELEASE_SECONDS, Signals
 from estado_eventos.transitions import Transition
 
 BUDGET_SECONDS = 2.5
@@ -23,7 +23,6 @@ BUDGET_SECONDS = 2.5
 
 _FILES_SECONDS = 1.0
 _MAX_OLD_BYTES = 16 << 10
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _log = logging.getLogger(__name__)
 
 
@@ -35,25 +34,21 @@ class _Monitor:
     tell: Callable[[], Coroutine[Any, Any, str | None]]
 
 
-def notify(report: Report, transitions: Sequence[Transition], settings: Settings) -> None:
+def notify(report: Report, transitions: Sequence[Transition], settings: Settings, signals: Signals) -> None:
     """Cuenta a los monitores cómo acabó una pasada por `transitions`.
 
-    Un monitor que falla es un aviso en el registro y nada más; una señal los deja a medias, y lo mismo el tiempo.
+    Un monitor que falla es un aviso en el registro y nada más. El tiempo los deja a medias; una señal, solo al latido:
+    los archivos son un instante.
     """
     files = _files(report, transitions, settings)
     heartbeat = _heartbeat(report, settings)
+    signals.guard(BUDGET_SECONDS + RELEASE_SECONDS)
     loop = asyncio.new_event_loop()
-    work = loop.create_task(_tell_all(files, heartbeat))
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, work.cancel)
     try:
-        with suppress(TimeoutError, asyncio.CancelledError):
-            loop.run_until_complete(asyncio.wait_for(work, BUDGET_SECONDS))
+        with suppress(TimeoutError):
+            loop.run_until_complete(asyncio.wait_for(_tell_all(files, heartbeat, signals), BUDGET_SECONDS))
     finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
-            # La pasada ya está hecha: su código de salida no lo cambia una señal que llegue ahora.
-            signal.signal(number, signal.SIG_IGN)
+        signals.guard(0)
         # Como en `runner`, un hilo que se haya quedado colgado (un DNS, un disco) no se espera.
         loop.close()
 
@@ -78,14 +73,16 @@ def _heartbeat(report: Report, settings: Settings) -> _Monitor | None:
     return _Monitor("HEARTBEAT_URL", partial(beat, settings.heartbeat_url.get_secret_value(), report))
 
 
-async def _tell_all(files: Sequence[_Monitor], heartbeat: _Monitor | None) -> None:
+async def _tell_all(files: Sequence[_Monitor], heartbeat: _Monitor | None, signals: Signals) -> None:
     async with asyncio.TaskGroup() as group:
         writing = [group.create_task(_tell(file)) for file in files]
         if writing:
             # Primero los archivos, que son un instante; pero un disco colgado no puede callar el latido.
             await asyncio.wait(writing, timeout=_FILES_SECONDS)
         if heartbeat:
-            group.create_task(_tell(heartbeat))
+            beating = group.create_task(_tell(heartbeat))
+            with signals.told_to(lambda *_: beating.cancel()):
+                await asyncio.wait([beating])
 
 
 async def _tell(monitor: _Monitor) -> None:

@@ -90,8 +90,8 @@ class Course:
             if self._plan.dry_run:
                 await self._converge(workers, deadline)
             else:
-                async with self._turns.turn(f"{self._backend.url} {self.transition.name}"):
-                    self._has_turn = True
+                async with self._turns.turn(f"{self._backend.url} {self.transition.name}", self._stop) as has_turn:
+                    self._has_turn = has_turn
                     await self._converge(workers, deadline)
             for event in self._ledger.bad:
                 render.log_settled(self.transition, event, Result.FAILED, event.problem)

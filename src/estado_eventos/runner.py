@@ -16,26 +16,25 @@ from estado_eventos.backend import Backend, request_headers
 from estado_eventos.reconcile import Course, Cut, Plan, Watch
 from estado_eventos.report import ExitCode, Report
 from estado_eventos.settings import Settings
+from estado_eventos.signals import GRACE_SECONDS, RELEASE_SECONDS, Signals
 from estado_eventos.tokens import Token
 from estado_eventos.transport import tls_context
 from estado_eventos.turn import Turns
 
-GRACE_SECONDS = 3.0
-"""Lo que se espera, tras una señal, a las peticiones que ya están en camino."""
+_OTHER_FILES = 16
+"""Los archivos que abre una pasada además de sus conexiones: salidas, bucle, señales, turnos y resolver nombres."""
+_FILES_A_LANE = 2
+"""Mientras se conecta, un carril puede estar probando dos direcciones."""
 
-RELEASE_SECONDS = 0.5
-"""Lo que se espera, más allá del límite, para soltar el turno pase lo que pase."""
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 Run = Callable[[int, float], Awaitable[None]]
 
 
 T = TypeVar("T")
 
 
-def run_pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None = None) -> Report:
+def run_pass(settings: Settings, plan: Plan, run_id: str, signals: Signals, watch: Watch | None = None) -> Report:
     """Hace la pasada y devuelve su informe; acaba a tiempo pase lo que pase en la red."""
-    return run_async(_pass(settings, plan, run_id, watch))
+    return run_async(_pass(settings, plan, run_id, signals, watch))
 
 
 def sign_in(settings: Settings, account: Account, run_id: str) -> Token:
@@ -72,20 +71,21 @@ async def _let_go() -> None:
     await asyncio.sleep(0)
 
 
-async def _pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None) -> Report:
+async def _pass(settings: Settings, plan: Plan, run_id: str, signals: Signals, watch: Watch | None) -> Report:
     started_at, started = datetime.now(UTC), time.monotonic()
     headers = request_headers(run_id)
     auth = BearerAuth(settings, headers)
     auth.warn_if_expiring(started_at)
     tls = tls_context(settings)
-    brake = _Brake()
+    brake = _Brake(signals)
     async with AsyncExitStack() as stack:
         backends = [await stack.enter_async_context(Backend(settings, auth, tls, headers)) for _ in plan.transitions]
         courses = [
             Course(transition, plan, backend, brake, watch)
             for transition, backend in zip(plan.transitions, backends, strict=True)
         ]
-        cut = await brake.drive(settings.pass_timeout, [course.run for course in courses], settings.max_concurrency)
+        lanes = _lanes(settings.max_concurrency, len(courses))
+        cut = await brake.drive(settings.pass_timeout, [course.run for course in courses], lanes)
         return Report(
             run_id=run_id,
             command=plan.command,
@@ -99,42 +99,47 @@ async def _pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None
         )
 
 
+def _lanes(wanted: int, courses: int) -> int:
+    """Los carriles de cada transición: los que se piden, si caben en los archivos que se pueden abrir (`ulimit -n`).
+
+    Con más, las conexiones que no caben serían eventos fallidos; así solo va más despacio.
+    """
+    return max(1, min(wanted, (os.sysconf("SC_OPEN_MAX") - _OTHER_FILES) // (_FILES_A_LANE * courses)))
+
+
 class _Brake:
     """Lo que detiene una pasada: el límite de tiempo y las señales, con un solo `asyncio.timeout` para los dos."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Signals) -> None:
         self.stop = asyncio.Event()
         self.turns = Turns()
+        self._signals = signals
         self._signal: signal.Signals | None = None
 
     async def drive(self, seconds: float, runs: Sequence[Run], workers: int) -> Cut | None:
         loop = asyncio.get_running_loop()
         # Si el proceso se queda parado escribiendo donde nadie lee (un Ctrl-S, un paginador), el límite no puede
-        # cortarlo; pero una señal sí puede soltar el turno, para que las pasadas siguientes no esperen por él.
-        signal.signal(signal.SIGALRM, lambda *_: self.turns.release())
-        signal.setitimer(signal.ITIMER_REAL, seconds + RELEASE_SECONDS)
+        # cortarlo; pero sí se puede soltar el turno, para que las pasadas siguientes no esperen por él.
+        self._signals.guard(seconds + RELEASE_SECONDS, self.turns.release)
         try:
             async with asyncio.timeout(seconds) as timeout:
                 deadline = loop.time() + seconds
-                for number in _SIGNALS:
-                    loop.add_signal_handler(number, self._halt, number, timeout)
-                try:
+                with self._signals.told_to(lambda number, at: self._halt(number, at, timeout)):
+                    for number, at in self._signals.received[-1:]:
+                        self._halt(number, at, timeout)
                     await asyncio.gather(*(run(workers, deadline) for run in runs))
-                finally:
-                    for number in _SIGNALS:
-                        loop.remove_signal_handler(number)
-                        signal.signal(number, signal.SIG_IGN)
         except TimeoutError:
             if self._signal is None:
                 return Cut(f"se acabó el tiempo de la pasada ({seconds:g} s)", by_deadline=True)
+        finally:
+            self._signals.guard(0)
         return Cut(f"la interrumpió {self._signal.name}", by_deadline=False) if self._signal else None
 
-    def _halt(self, number: signal.Signals, timeout: asyncio.Timeout) -> None:
+    def _halt(self, number: signal.Signals, at: float, timeout: asyncio.Timeout) -> None:
         """La primera señal da un respiro a lo que está en camino; la segunda, ninguno."""
-        grace = 0.0 if self._signal else GRACE_SECONDS
+        limit = at + (0.0 if self._signal else GRACE_SECONDS)
         self._signal = number
         self.stop.set()
-        limit = asyncio.get_running_loop().time() + grace
         timeout.reschedule(min(limit, timeout.when() or limit))
 
 

@@ -4,10 +4,11 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from estado_eventos.logs import as_json
 from estado_eventos.render import outcome_cells, pending_lines, spoken_counts, spoken_lag, summary_lines
 from estado_eventos.report import Report, Result
 from estado_eventos.transitions import Transition
@@ -66,10 +67,16 @@ def write(lines: Iterable[str]) -> None:
         _mute(sys.stdout)
 
 
+def write_json(content: object) -> None:
+    """Escribe en la salida un objeto JSON, en una línea."""
+    write([as_json(content, sys.stdout)])
+
+
 def tell(sentence: str) -> None:
-    """Dice algo a una persona sin mezclarlo con la salida."""
+    """Dice algo a una persona sin mezclarlo con la salida; si no se puede, se calla."""
     if sys.stderr is not None:
-        print(sentence, file=sys.stderr)
+        with suppress(OSError):
+            print(sentence, file=sys.stderr, flush=True)
 
 
 def ask(question: str, *, hidden: bool = False) -> str:

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LEAP_SECOND = re.compile(r"(T\d\d:\d\d:)60")
 _EVENTS_PATH = "/api/events-status"
 
 
@@ -104,10 +106,16 @@ def is_safe_id(event_id: int | str) -> bool:
 
 
 def _parse_due(value: object) -> tuple[datetime | None, str]:
-    if not isinstance(value, str):
-        return None, ""
-    try:
-        due_at = datetime.fromisoformat(value)
-    except ValueError:
+    if not isinstance(value, str) or (due_at := _parse_moment(value)) is None:
         return None, ""
     return due_at if due_at.tzinfo else due_at.replace(tzinfo=UTC), value[:64]
+
+
+def _parse_moment(text: str) -> datetime | None:
+    with suppress(ValueError):
+        return datetime.fromisoformat(text)
+    # RFC 3339 admite además «z» minúscula y el segundo 60, que es el que sigue al 59.
+    usual, leaps = _LEAP_SECOND.subn(r"\g<1>59", text[:64].upper())
+    with suppress(ValueError, OverflowError):
+        return datetime.fromisoformat(usual) + timedelta(seconds=leaps)
+    return None

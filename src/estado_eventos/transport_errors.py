@@ -17,6 +17,8 @@ _OS_REASONS = {
     errno.EHOSTUNREACH: "no hay camino hasta el servidor",
     errno.ENETUNREACH: "no hay red hasta el servidor",
     errno.ETIMEDOUT: "el servidor no responde",
+    errno.EMFILE: "este proceso no puede abrir más archivos (ulimit -n)",
+    errno.ENFILE: "esta máquina no puede abrir más archivos",
 }
 
 

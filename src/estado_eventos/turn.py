@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 _log = logging.getLogger(__name__)
 _MAX_WAITING = 128
@@ -25,18 +26,25 @@ class Turns:
         self._held: list[socket.socket] = []
 
     @asynccontextmanager
-    async def turn(self, what: str) -> AsyncIterator[None]:
-        """Espera el turno de `what` y lo guarda mientras dure el bloque, o hasta `release`."""
+    async def turn(self, what: str, stop: asyncio.Event | None = None) -> AsyncIterator[bool]:
+        """Espera el turno de `what` y lo guarda mientras dure el bloque, o hasta `release`.
+
+        Da `False`, sin turno, si entretanto se pide parar con `stop`.
+        """
+        stop = stop or asyncio.Event()
         name = "\0estado-eventos-" + hashlib.sha256(what.encode()).hexdigest()[:32]
         announced = False
         while (held := _take(name)) is None:
+            if stop.is_set():
+                yield False
+                return
             if not announced:
                 _log.info("Otra pasada está en marcha: se espera a que acabe")
                 announced = True
-            await _wait_for_holder(name)
+            await _first(_wait_for_holder(name), stop.wait())
         self._held.append(held)
         try:
-            yield
+            yield True
         finally:
             held.close()
 
@@ -55,6 +63,16 @@ def _take(name: str) -> socket.socket | None:
         held.close()
         return None
     return held
+
+
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Espera a que acabe una de las esperas y deja las demás."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _wait_for_holder(name: str) -> None:
