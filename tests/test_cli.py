@@ -1,5 +1,6 @@
 """La línea de mandatos: ayuda, errores de uso y lo que se ve en un terminal."""
 
+import json
 import os
 import subprocess
 import sys
@@ -30,6 +31,21 @@ def test_help_is_in_spanish(command: list[str]) -> None:
 def test_version() -> None:
     """`--version` dice el nombre y la versión del paquete."""
     assert run("--version").stdout == f"estado-eventos {__version__}\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_output_that_cannot_say_everything_says_the_rest(encoding: str) -> None:
+    """Donde no se puede escribir un acento o un «✓», sale como en JSON: ni se pierde el informe ni deja de serlo."""
+    reply = answer(400, '{"error": "✓ exámenes"}')
+    with FaultyServer(lambda request: answer(200, '[{"id": 7}]') if request.method == "GET" else reply) as server:
+        env = {"BACKEND_URL": server.url, "PYTHONIOENCODING": encoding, "LOG_FORMAT": "json"}
+        plain = run("pending", env=env, errors="strict" if encoding == "ascii" else "replace")
+        completed = run("start", "--json", env=env, errors="replace")
+
+    assert plain.stdout.startswith("inicio  7  ?  ?")
+    (event,) = completed.report["transitions"]["start"]["events"]
+    assert event["error"] == ("✓ exámenes" if encoding == "ascii" else "✓ ex�menes")
+    assert any("✓" in json.loads(line)["message"] for line in completed.stderr.splitlines())
 
 
 @pytest.mark.parametrize(

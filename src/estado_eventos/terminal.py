@@ -1,5 +1,8 @@
 """Lo que solo sale en un terminal: tablas con color y una barra mientras dura una pasada larga."""
 
+import codecs
+import io
+import json
 import os
 import sys
 import time
@@ -21,6 +24,20 @@ if TYPE_CHECKING:
 PROGRAM = "estado-eventos"
 _PATIENCE_SECONDS = 0.7
 _LATE_SECONDS = 120.0
+
+
+def accept_any_text() -> None:
+    """Que lo que la codificación de la salida no sabe escribir salga como en JSON, sin perder lo demás."""
+    codecs.register_error("as_json", _as_json)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="as_json")
+
+
+def _as_json(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def show_summary(report: Report) -> None:
