@@ -134,6 +134,19 @@ def test_a_terminal_gets_tables(backend: ReferenceBackend) -> None:
     assert "━" in summary
 
 
+@pytest.mark.parametrize("columns", ["0", "1", "x"])
+def test_a_terminal_of_no_width_shows_everything(columns: str) -> None:
+    """Aunque el terminal diga que no tiene ancho (una consola serie, un contenedor), se ve lo pendiente entero."""
+    name = "a" * 30
+    with FaultyServer(lambda _: answer(200, f'[{{"id": "{name}"}}]')) as server:
+        code, seen = in_terminal("pending", BACKEND_URL=server.url, COLUMNS=columns)
+        _, checked = in_terminal("--env-file", os.devnull, "check", BACKEND_URL=server.url, COLUMNS=columns)
+
+    assert code == 0
+    assert seen.count(name) == 2
+    assert f"BACKEND_URL={server.url}" in checked
+
+
 def test_an_error_in_a_terminal_is_red_with_its_cure_under_it() -> None:
     """En un terminal, lo que fue mal es una línea roja y debajo va la cura; con NO_COLOR, una línea sin más."""
     _, colored = in_terminal("run-once", "-q", BACKEND_URL="http://127.0.0.1:9")

@@ -4,6 +4,7 @@ import codecs
 import io
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from estado_eventos.report import Report, Result
 from estado_eventos.transitions import Transition
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 PROGRAM = "estado-eventos"
 _PATIENCE_SECONDS = 0.7
 _LATE_SECONDS = 120.0
+_MIN_COLUMNS = 80
 
 
 def accept_any_text() -> None:
@@ -108,12 +111,17 @@ def complain(sentence: str) -> None:
 
 
 def _print(table: "Table") -> None:
-    from rich.console import Console
-
     try:
-        Console(highlight=False).print(table)
+        console().print(table)
     except OSError:
         _mute(sys.stdout)
+
+
+def console() -> "Console":
+    """Por donde rich escribe en la salida, aunque el terminal diga que no tiene ancho: en él no escribiría nada."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=max(_MIN_COLUMNS, shutil.get_terminal_size().columns))
 
 
 def _mute(stream: object) -> None:
