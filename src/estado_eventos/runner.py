@@ -21,7 +21,10 @@ from estado_eventos.transport import tls_context
 from estado_eventos.turn import Turns
 
 GRACE_SECONDS = 3.0
-"""Lo que se espera, tras una señal, a las peticiones que ya están en camino."""
+"""Lo que se espera, antes del límite o tras una señal, a las peticiones que ya están en camino."""
+
+_GRACE_SHARE = 0.1
+"""La parte de la pasada que, si es menos que `GRACE_SECONDS`, se les deja antes del límite."""
 
 RELEASE_SECONDS = 0.5
 """Lo que se espera, más allá del límite, para soltar el turno pase lo que pase."""
@@ -100,7 +103,10 @@ async def _pass(settings: Settings, plan: Plan, run_id: str, watch: Watch | None
 
 
 class _Brake:
-    """Lo que detiene una pasada: el límite de tiempo y las señales, con un solo `asyncio.timeout` para los dos."""
+    """Lo que detiene una pasada: el límite de tiempo y las señales, con un solo `asyncio.timeout` para los dos.
+
+    Poco antes del límite ya no se empieza nada: lo que siguiera en camino al cortar, otra pasada podría pedirlo encima.
+    """
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
@@ -115,7 +121,8 @@ class _Brake:
         signal.setitimer(signal.ITIMER_REAL, seconds + RELEASE_SECONDS)
         try:
             async with asyncio.timeout(seconds) as timeout:
-                deadline = loop.time() + seconds
+                deadline = loop.time() + seconds - min(GRACE_SECONDS, seconds * _GRACE_SHARE)
+                loop.call_at(deadline, self.stop.set)
                 for number in _SIGNALS:
                     loop.add_signal_handler(number, self._halt, number, timeout)
                 try:
@@ -125,9 +132,10 @@ class _Brake:
                         loop.remove_signal_handler(number)
                         signal.signal(number, signal.SIG_IGN)
         except TimeoutError:
-            if self._signal is None:
-                return Cut(f"se acabó el tiempo de la pasada ({seconds:g} s)", by_deadline=True)
-        return Cut(f"la interrumpió {self._signal.name}", by_deadline=False) if self._signal else None
+            self.stop.set()
+        if self._signal:
+            return Cut(f"la interrumpió {self._signal.name}", by_deadline=False)
+        return Cut(f"se acabó el tiempo de la pasada ({seconds:g} s)", by_deadline=True) if self.stop.is_set() else None
 
     def _halt(self, number: signal.Signals, timeout: asyncio.Timeout) -> None:
         """La primera señal da un respiro a lo que está en camino; la segunda, ninguno."""
