@@ -27,6 +27,8 @@ from tests.program import Completed, start, wait
 LONG = 300
 """Un límite que no se alcanza: aquí no se mide lo rápida que es la máquina."""
 
+pytestmark = pytest.mark.timeout(LONG)
+
 SPELLINGS = ("127.0.0.1", "127.1", "127.0.1", "0x7f.1", "2130706433", "017700000001", "localhost", "0.0.0.0")  # noqa: S104
 """El mismo servidor escrito de ocho maneras: quienes las usan no comparten el turno, como si fueran ocho máquinas."""
 
@@ -52,7 +54,6 @@ def total(completed: list[Completed], result: str) -> int:
 
 @pytest.mark.slow
 @pytest.mark.postgres
-@pytest.mark.timeout(LONG)
 def test_eight_at_once_on_one_machine(postgres_backend: ReferenceBackend) -> None:
     """Ocho pasadas a la vez en una máquina, con 2.000 eventos: cada uno se mueve una vez y todas acaban con 0."""
     ids = postgres_backend.add_events(due_start=1200, due_finish=800)
@@ -70,7 +71,6 @@ def test_eight_at_once_on_one_machine(postgres_backend: ReferenceBackend) -> Non
 
 @pytest.mark.slow
 @pytest.mark.postgres
-@pytest.mark.timeout(LONG)
 def test_eight_at_once_on_eight_machines(postgres_backend: ReferenceBackend) -> None:
     """Ocho pasadas que no comparten el turno, con 400 eventos: todos acaban movidos, ninguno retrocede, todas dan 0.
 
@@ -179,7 +179,7 @@ def _killed_by_request(
     forks: ForkServer, backend: ReferenceBackend, env: dict[str, object], dice: random.Random
 ) -> int:
     """Muere en su petición número tantos, sin que nadie la lea, antes de que se aplique o ya aplicada."""
-    number, how = dice.randint(1, 12), dice.choice(HOWS)
+    number, how = dice.randint(1, 9), dice.choice(HOWS)
     victim: Future[Running] = Future()
     lock = threading.Lock()
     seen = 0
@@ -208,7 +208,7 @@ def _killed_by_effort(env: dict[str, object], dice: random.Random) -> int:
     ticks = dice.randrange(25)
     with start("run-once", env=env) as process:
         while process.poll() is None and _ticks(process.pid) < ticks:
-            time.sleep(0.001)
+            time.sleep(0.003)
         process.kill()
         process.communicate()
     return process.returncode
@@ -223,6 +223,7 @@ def _ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_a_hundred_times_nothing_moves_twice(
     backend: ReferenceBackend, forks: ForkServer, tmp_path: Path, seed: int
@@ -236,7 +237,7 @@ def test_killed_a_hundred_times_nothing_moves_twice(
     ids: list[EventId] = []
     deaths = 0
     while deaths < 25:
-        ids += backend.add_events(due_start=6) + backend.add_events(due_finish=6)
+        ids += backend.add_events(due_start=3) + backend.add_events(due_finish=3)
         code = _killed_by_effort(env, dice) if deaths % 4 == 0 else _killed_by_request(forks, backend, env, dice)
         assert code in {-9, 0}
         deaths += code == -9
@@ -251,5 +252,4 @@ def test_killed_a_hundred_times_nothing_moves_twice(
     moved = changes(backend)
     assert sorted(event_id for event_id, _, _ in moved) == sorted(ids)
     assert set(moved.values()) == {1}
-    due = [forks.run("pending", "--json", env=env)]
-    assert sum(part["pending"] for part in due[0].report["transitions"].values()) == 0
+    assert total([forks.run("pending", "--json", env=env)], "pending") == 0

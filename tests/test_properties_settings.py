@@ -34,6 +34,7 @@ CODES = set(ExitCode) - {ExitCode.SOFTWARE}
 EXAMPLES = 60 if "CI" in os.environ else 10
 """En la integración continua, más; y siempre los mismos: con `CI`, Hypothesis no los sortea."""
 
+pytestmark = pytest.mark.timeout(300)
 _UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=_UNHURRIED)
 

@@ -25,6 +25,7 @@ from tests.faults import Fault, FaultyServer, Late, Reaction, Request, Rule, Spo
 from tests.forked import ForkServer, Running
 from tests.program import Completed
 
+pytestmark = pytest.mark.timeout(600)
 ENDINGS = set(ExitCode) - {ExitCode.USAGE, ExitCode.SOFTWARE, ExitCode.CONFIG}
 TARGETS = {transition.name: transition.target_status for transition in TRANSITIONS}
 
@@ -260,7 +261,6 @@ def test_a_few_lives(backend: ReferenceBackend, forks: ForkServer, tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_many_lives(backend: ReferenceBackend, forks: ForkServer, tmp_path: Path) -> None:
     """Muchas vidas más largas."""
     live(backend, forks, tmp_path, lives=14, steps=10)
