@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.backend.server import ReferenceBackend
+from tests.forked import ForkServer
 from tests.postgres import PostgresUnavailableError, postgres_server
 
 
@@ -49,3 +50,10 @@ def postgres_backend(postgres_backend_server: ReferenceBackend) -> ReferenceBack
     """El mismo, como recién arrancado."""
     postgres_backend_server.reset()
     return postgres_backend_server
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    """El programa ya importado, uno por sesión."""
+    with ForkServer() as server:
+        yield server

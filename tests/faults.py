@@ -13,6 +13,9 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+_LAST_SECONDS = 5
+"""Lo que se espera a cada conexión abierta al cerrar el servidor; con quien ya no está, nada."""
+
 
 @dataclass(slots=True)
 class Request:
@@ -115,6 +118,7 @@ class FaultyServer:
         scheme = "https" if self.tls else "http"
         self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._serving: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
         """Empieza a atender."""
@@ -124,12 +128,14 @@ class FaultyServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Deja de atender y suelta a quien esté esperando."""
+        """Deja de atender, suelta a quien esté esperando y acaba lo que estaba pasando al backend."""
         self._closing.set()
         # Cerrar el socket no despierta a quien espera en `accept`; una conexión, sí.
         socket.create_connection(self._listener.getsockname()).close()
         self._thread.join()
         self._listener.close()
+        for serving in self._serving:
+            serving.join(_LAST_SECONDS)
 
     def count(self, method: str, ending: str = "") -> int:
         """Cuántas peticiones llegaron con ese método y ese final de ruta."""
@@ -141,7 +147,9 @@ class FaultyServer:
             if self._closing.is_set():
                 connection.close()
                 return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            serving = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            serving.start()
+            self._serving.append(serving)
 
     def _serve(self, connection: socket.socket) -> None:
         try:

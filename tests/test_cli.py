@@ -1,5 +1,6 @@
 """La línea de mandatos: ayuda, errores de uso y lo que se ve en un terminal."""
 
+import json
 import os
 import subprocess
 import sys
@@ -30,6 +31,21 @@ def test_help_is_in_spanish(command: list[str]) -> None:
 def test_version() -> None:
     """`--version` dice el nombre y la versión del paquete."""
     assert run("--version").stdout == f"estado-eventos {__version__}\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_output_that_cannot_say_everything_says_the_rest(encoding: str) -> None:
+    """Donde no se puede escribir un acento o un «✓», sale como en JSON: ni se pierde el informe ni deja de serlo."""
+    reply = answer(400, '{"error": "✓ exámenes"}')
+    with FaultyServer(lambda request: answer(200, '[{"id": 7}]') if request.method == "GET" else reply) as server:
+        env = {"BACKEND_URL": server.url, "PYTHONIOENCODING": encoding, "LOG_FORMAT": "json"}
+        plain = run("pending", env=env, errors="strict" if encoding == "ascii" else "replace")
+        completed = run("start", "--json", env=env, errors="replace")
+
+    assert plain.stdout.startswith("inicio  7  ?  ?")
+    (event,) = completed.report["transitions"]["start"]["events"]
+    assert event["error"] == ("✓ exámenes" if encoding == "ascii" else "✓ ex�menes")
+    assert any("✓" in json.loads(line)["message"] for line in completed.stderr.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -116,6 +132,19 @@ def test_a_terminal_gets_tables(backend: ReferenceBackend) -> None:
     assert "Le tocaba" not in dumb
     assert "2 iniciado(s)" in summary
     assert "━" in summary
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "x"])
+def test_a_terminal_of_no_width_shows_everything(columns: str) -> None:
+    """Aunque el terminal diga que no tiene ancho (una consola serie, un contenedor), se ve lo pendiente entero."""
+    name = "a" * 30
+    with FaultyServer(lambda _: answer(200, f'[{{"id": "{name}"}}]')) as server:
+        code, seen = in_terminal("pending", BACKEND_URL=server.url, COLUMNS=columns)
+        _, checked = in_terminal("--env-file", os.devnull, "check", BACKEND_URL=server.url, COLUMNS=columns)
+
+    assert code == 0
+    assert seen.count(name) == 2
+    assert f"BACKEND_URL={server.url}" in checked
 
 
 def test_an_error_in_a_terminal_is_red_with_its_cure_under_it() -> None:

@@ -1,7 +1,6 @@
 """El arranque del proceso: lo que tiene que pasar antes de importar nada y después de que todo acabe."""
 
 import gc
-import io
 import os
 import signal
 import sys
@@ -13,7 +12,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Un Ctrl-C mientras se importa sería un volcado de pila; así es solo una muerte por señal (130).
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _prepare_streams()
+    _fill_closed_streams()
     # Un hilo reserva 8 MiB de pila; con un límite de memoria no cabrían los que resuelven nombres.
     threading.stack_size(1 << 20)
     # Nada de lo que se crea al importar es basura: buscarla cuesta una décima parte del arranque.
@@ -43,14 +42,11 @@ def main() -> None:
     os._exit(code)
 
 
-def _prepare_streams() -> None:
-    """Que ni un idioma sin «✓» haga fallar lo que se escribe, ni un socket ocupe el sitio de una salida cerrada."""
+def _fill_closed_streams() -> None:
+    """Que ningún socket ocupe el sitio de una salida cerrada."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         continue
     os.close(number)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -91,14 +91,13 @@ def _verdict(findings: Sequence[Finding]) -> str:
 
 
 def _print(findings: Sequence[Finding]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 1))
     for finding in findings:
         table.add_row(Text(finding.level.mark, finding.level.color), Text.assemble(*_parts(finding)))
-    console = Console(highlight=False)
+    console = terminal.console()
     console.print(table)
     console.print(Text(_verdict(findings), "bold"))
 

@@ -207,6 +207,7 @@ def _globals_first(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ejecuta un mandato y devuelve su código de salida; no lanza nada."""
+    terminal.accept_any_text()
     logs.configure(LogLevel.INFO, LogFormat.AUTO)
     try:
         code = app(

@@ -81,7 +81,7 @@ class Course:
         self._failures_in_a_row = 0
 
     async def run(self, workers: int, deadline: float) -> None:
-        """Hace la pasada con hasta `workers` peticiones a la vez; `deadline` es la hora del bucle en que la cortan.
+        """Hace la pasada con hasta `workers` peticiones a la vez; desde `deadline`, hora del bucle, no empieza ninguna.
 
         No lanza nada: un fallo del programa queda en el informe y no para a la otra transición.
         """
@@ -226,7 +226,7 @@ class Course:
         where = f"lista de pendientes de {self.transition.noun}"
         if cut and not self._finished:
             yield ExitCode.TEMPFAIL, cut.reason if self._has_turn else f"otra pasada no acaba; {cut.reason}"
-            if cut.by_deadline and self._has_turn and not self._listed:
+            if cut.by_deadline and self._rounds and not self._listed:
                 yield ExitCode.UNAVAILABLE, f"{where}: no llegó; {cut.reason}"
         if self._error:
             yield self._error.code, f"{where}: {self._error}"

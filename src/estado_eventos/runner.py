@@ -21,6 +21,9 @@ from estado_eventos.tokens import Token
 from estado_eventos.transport import tls_context
 from estado_eventos.turn import Turns
 
+_GRACE_SHARE = 0.1
+"""La parte de la pasada que, si es menos que `GRACE_SECONDS`, se deja antes del límite a lo que está en camino."""
+
 _OTHER_FILES = 16
 """Los archivos que abre una pasada además de sus conexiones: salidas, bucle, señales, turnos y resolver nombres."""
 _FILES_A_LANE = 2
@@ -108,7 +111,10 @@ def _lanes(wanted: int, courses: int) -> int:
 
 
 class _Brake:
-    """Lo que detiene una pasada: el límite de tiempo y las señales, con un solo `asyncio.timeout` para los dos."""
+    """Lo que detiene una pasada: el límite de tiempo y las señales, con un solo `asyncio.timeout` para los dos.
+
+    Poco antes del límite ya no se empieza nada: lo que siguiera en camino al cortar, otra pasada podría pedirlo encima.
+    """
 
     def __init__(self, signals: Signals) -> None:
         self.stop = asyncio.Event()
@@ -123,17 +129,19 @@ class _Brake:
         self._signals.guard(seconds + RELEASE_SECONDS, self.turns.release)
         try:
             async with asyncio.timeout(seconds) as timeout:
-                deadline = loop.time() + seconds
+                deadline = loop.time() + seconds - min(GRACE_SECONDS, seconds * _GRACE_SHARE)
+                loop.call_at(deadline, self.stop.set)
                 with self._signals.told_to(lambda number, at: self._halt(number, at, timeout)):
                     for number, at in self._signals.received[-1:]:
                         self._halt(number, at, timeout)
                     await asyncio.gather(*(run(workers, deadline) for run in runs))
         except TimeoutError:
-            if self._signal is None:
-                return Cut(f"se acabó el tiempo de la pasada ({seconds:g} s)", by_deadline=True)
+            self.stop.set()
         finally:
             self._signals.guard(0)
-        return Cut(f"la interrumpió {self._signal.name}", by_deadline=False) if self._signal else None
+        if self._signal:
+            return Cut(f"la interrumpió {self._signal.name}", by_deadline=False)
+        return Cut(f"se acabó el tiempo de la pasada ({seconds:g} s)", by_deadline=True) if self.stop.is_set() else None
 
     def _halt(self, number: signal.Signals, at: float, timeout: asyncio.Timeout) -> None:
         """La primera señal da un respiro a lo que está en camino; la segunda, ninguno."""

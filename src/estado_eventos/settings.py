@@ -78,6 +78,12 @@ def _header_value(value: SecretStr) -> SecretStr:
     return SecretStr(token)
 
 
+def _file_path(value: Path) -> Path:
+    if "\0" in str(value):
+        raise ValueError("no es una ruta: lleva un carácter nulo")
+    return value
+
+
 def _upper(value: object) -> object:
     return value.strip().upper() if isinstance(value, str) else value
 
@@ -87,6 +93,7 @@ def _lower(value: object) -> object:
 
 
 BaseUrl = Annotated[str, BeforeValidator(_stripped), AfterValidator(_base_url)]
+FilePath = Annotated[Path, AfterValidator(_file_path)]
 
 
 class Settings(BaseSettings):
@@ -102,7 +109,7 @@ class Settings(BaseSettings):
     auth_url: BaseUrl | None = None
     backend_email: SecretStr | None = None
     backend_password: SecretStr | None = None
-    token_cache_file: Path | None = None
+    token_cache_file: FilePath | None = None
     scheduler_interval_seconds: int = Field(default=60, ge=10, le=86400)
     backend_proxy: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
     http_timeout: float = Field(default=30, gt=0, le=3600, allow_inf_nan=False)
@@ -113,9 +120,9 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
     )
     max_concurrency: int = Field(default=8, ge=1, le=128)
-    metrics_file: Path | None = None
+    metrics_file: FilePath | None = None
     heartbeat_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
-    report_file: Path | None = None
+    report_file: FilePath | None = None
     host: str = "0.0.0.0"  # noqa: S104  Es el del servicio antiguo; solo se abre si se instala con --api.
     port: int = Field(default=8001, ge=1, le=65535)
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = LogLevel.INFO

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 GRACE_SECONDS = 3.0
-"""Lo que se espera, tras una señal, a las peticiones que ya están en camino."""
+"""Lo que se espera, antes del límite o tras una señal, a las peticiones que ya están en camino."""
 
 RELEASE_SECONDS = 0.5
 """Lo que se espera, más allá de un límite, para soltar lo que tenga parado al proceso."""

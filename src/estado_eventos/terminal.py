@@ -1,6 +1,10 @@
 """Lo que solo sale en un terminal: tablas con color y una barra mientras dura una pasada larga."""
 
+import codecs
+import io
+import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable
@@ -14,6 +18,7 @@ from estado_eventos.report import Report, Result
 from estado_eventos.transitions import Transition
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
@@ -22,6 +27,21 @@ if TYPE_CHECKING:
 PROGRAM = "estado-eventos"
 _PATIENCE_SECONDS = 0.7
 _LATE_SECONDS = 120.0
+_MIN_COLUMNS = 80
+
+
+def accept_any_text() -> None:
+    """Que lo que la codificación de la salida no sabe escribir salga como en JSON, sin perder lo demás."""
+    codecs.register_error("as_json", _as_json)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="as_json")
+
+
+def _as_json(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def show_summary(report: Report) -> None:
@@ -98,12 +118,17 @@ def complain(sentence: str) -> None:
 
 
 def _print(table: "Table") -> None:
-    from rich.console import Console
-
     try:
-        Console(highlight=False).print(table)
+        console().print(table)
     except OSError:
         _mute(sys.stdout)
+
+
+def console() -> "Console":
+    """Por donde rich escribe en la salida, aunque el terminal diga que no tiene ancho: en él no escribiría nada."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=max(_MIN_COLUMNS, shutil.get_terminal_size().columns))
 
 
 def _mute(stream: object) -> None:
