@@ -5,9 +5,9 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import flood, lateness, quiet
+from tests.benchmarks import flood, lateness, quiet, scale
 
-_PARTS = {"quiet": quiet.measure, "flood": flood.measure, "lateness": lateness.measure}
+_PARTS = {"quiet": quiet.measure, "flood": flood.measure, "lateness": lateness.measure, "scale": scale.measure}
 
 
 def main(names: list[str]) -> None:
