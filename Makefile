@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.listo
 BENCH := build/bench
+KUBERNETES := $(VENV)/.kubernetes
 
 .PHONY: demo test e2e image bench pictures check lint types layers lock clean
 
@@ -12,7 +13,7 @@ demo: $(READY)
 
 # Con COVERAGE=1 ejecuta también las lentas, mide qué parte de src se ejecuta, en este proceso y en los que arranca, y
 # exige el 95 %: es lo que hace la integración continua.
-test: $(READY)
+test: $(READY) $(if $(COVERAGE),$(KUBERNETES))
 ifdef COVERAGE
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 4
@@ -73,6 +74,7 @@ lock: $(READY)
 	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.txt -o requirements/build.txt requirements/build.in
 	$(BIN)/uv pip compile $(LOCK) -c requirements/run.txt -o requirements/e2e.txt requirements/e2e.in
 	$(BIN)/uv pip compile $(LOCK) -c requirements/run.txt -o requirements/bench.txt requirements/bench.in
+	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.txt -o requirements/kubernetes.txt requirements/kubernetes.in
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
 
@@ -83,4 +85,9 @@ $(READY): requirements/dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Los esquemas de Kubernetes y kubectl, para comprobar los manifiestos.
+$(KUBERNETES): requirements/kubernetes.txt $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/kubernetes.txt
 	touch $@

@@ -254,6 +254,29 @@ def test_cron_goes_in_and_out_of_a_crontab(home: Path) -> None:
     assert "REPORT_FILE=" in (home / "conf" / "x.env").read_text()
 
 
+def test_two_names_live_side_by_side_in_a_crontab(home: Path) -> None:
+    """Con `--name`, dos backends conviven: cada uno con su configuración, y quitar uno deja el otro como estaba."""
+    env = {"HOME": home, "PATH": f"{home / 'bin'}:{os.environ['PATH']}"}
+
+    def both(action: str, *names: str) -> list[Completed]:
+        files = {name: str(home / f"{name}.env") for name in names}
+        return [run("schedule", action, "cron", "--name", name, "--env-file", files[name], env=env) for name in names]
+
+    installed = both("install", "prueba-e4", "prueba-e5")
+    second = (home / "tab").read_text().partition("# >>> estado-eventos-prueba-e5")
+    statuses = both("status", "prueba-e4", "prueba-e5")
+    (removed,) = both("remove", "prueba-e4")
+    left = (home / "tab").read_text()
+    both("remove", "prueba-e5")
+
+    assert [done.code for done in (*installed, removed)] == [0, 0, 0]
+    assert f"{home}/prueba-e4.env" in second[0]
+    assert f"{home}/prueba-e5.env" in second[2]
+    assert all("prueba-e" in status.stdout for status in statuses)
+    assert left == second[1] + second[2]
+    assert sorted(path.name for path in home.glob("*.env")) == ["prueba-e4.env", "prueba-e5.env"]
+
+
 def test_a_crontab_of_our_own_disappears_with_us(home: Path) -> None:
     """Si en el crontab no había nada más, al quitar el bloque no queda crontab."""
     schedule(home, "install", "cron", "--name", "prueba-e2")

@@ -11,13 +11,15 @@ from estado_eventos.backend import Listing
 from estado_eventos.check_findings import Finding, good, problem
 from estado_eventos.check_prefix import find_api, find_auth
 from estado_eventos.check_probe import Probe
+from estado_eventos.plan import Plan
 from estado_eventos.protocol import BackendError, Denied, WrongProtocol
 from estado_eventos.render import spoken_lag, spoken_token
 from estado_eventos.report import ExitCode, gravest
 from estado_eventos.settings import Settings
+from estado_eventos.shard import Shard
 from estado_eventos.sources import Loaded
 from estado_eventos.tokens import Token
-from estado_eventos.transitions import TRANSITIONS, Transition
+from estado_eventos.transitions import TRANSITIONS, Event, Transition
 
 _SKEW_SECONDS, _GRAVE_SKEW_SECONDS = 5, 60
 _CURE = re.compile(r"(?P<what>.+)\. (?P<cure>(?:Ponga|Compruebe|El usuario del token) .+)")
@@ -51,7 +53,7 @@ async def examine(loaded: Loaded, token: Token | None) -> AsyncIterator[Finding]
         yield _no_login(login, token, await find_auth(settings, moved), moved)
     # Sin token ni manera de pedirlo la pasada no llega a las listas: su código es el del inicio de sesión.
     blocked = login if isinstance(login, BackendError) and not token else None
-    for finding in _lists(readings, tokens, _cure_url(loaded, moved, login), blocked):
+    for finding in _lists(readings, settings.part, tokens, _cure_url(loaded, moved, login), blocked):
         yield finding
     ahead = next((reading.skew for reading in readings if reading.skew is not None), None)
     if ahead is not None:
@@ -87,7 +89,11 @@ async def _read(settings: Settings, tokens: Sequence[Token], transition: Transit
 
 
 def _lists(
-    readings: Sequence[_Reading], tokens: Sequence[Token], moved: str | None, blocked: BackendError | None
+    readings: Sequence[_Reading],
+    part: Shard,
+    tokens: Sequence[Token],
+    moved: str | None,
+    blocked: BackendError | None,
 ) -> Iterator[Finding]:
     failures: dict[str, list[_Reading]] = {}
     for reading in readings:
@@ -96,14 +102,18 @@ def _lists(
             cause = moved if moved and isinstance(reading.error, WrongProtocol) else str(reading.error)
             failures.setdefault(cause, []).append(reading)
         elif reading.listing:
-            count = len(reading.listing.events)
-            yield good("list", f"Lista de {reading.transition.noun}: se lee, {count} evento(s) pendiente(s)")
+            yield good("list", f"Lista de {reading.transition.noun}: se lee, {_count(reading.listing.events, part)}")
     for together in failures.values():
         nouns = [reading.transition.noun for reading in together]
         error = together[0].error
         if error:
             where = f"Lista{'s' * (len(nouns) > 1)} de {' y '.join(nouns)}"
             yield _failure(where, error, tokens, moved, blocked)
+
+
+def _count(events: Sequence[Event], part: Shard) -> str:
+    ours = "" if part.is_whole else f", {sum(map(Plan('check', (), shard=part).takes, events))} de esta parte"
+    return f"{len(events)} evento(s) pendiente(s){ours}"
 
 
 def _failure(

@@ -41,6 +41,8 @@ def values(loaded: Loaded) -> Iterator[Finding]:
             defaults.append(f"{name.upper()}{text}")
     if defaults:
         yield good("settings", f"De fábrica: {', '.join(defaults)}")
+    if not loaded.settings.part.is_whole:
+        yield good("settings", f"Reparto: esta es la parte {loaded.settings.part}; los demás eventos son de las otras")
     for notice in loaded.notices:
         cure = "Ejecute check con la cuenta que hace las pasadas, o con sudo"
         yield problem("settings_file", printable(notice).rstrip("."), cure)

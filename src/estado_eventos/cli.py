@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from estado_eventos import __version__, logs, pass_command, schedule_command, terminal, token_command
-from estado_eventos.reconcile import Plan
+from estado_eventos.plan import Plan
 from estado_eventos.report import CodedError, ExitCode
 from estado_eventos.settings import LogFormat, LogLevel, SettingsError
 from estado_eventos.sources import Loaded, load
@@ -78,7 +78,7 @@ Only = Annotated[
         "--event",
         metavar="ID",
         callback=lambda ids: _check_ids(ids or []),
-        help="Solo este evento (se puede repetir).",
+        help="Solo este evento, sea de la parte que sea (se puede repetir).",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Escribe en la salida solo el informe, en JSON.")]
@@ -118,7 +118,8 @@ for _transition in TRANSITIONS:
 _pass_command(
     "run-once",
     TRANSITIONS,
-    "Una pasada por todas las listas de pendientes. Es lo que ejecuta el temporizador.",
+    "Una pasada por todas las listas de pendientes. Es lo que ejecuta el temporizador. "
+    "Con SHARD=2/8, solo por la segunda de ocho partes (de 1/8 a 8/8).",
 )
 
 

@@ -25,7 +25,7 @@ def health(load: Callable[[], Loaded], *, as_json: bool) -> ExitCode:
 
 def _rehearse(load: Callable[[], Loaded]) -> tuple[ExitCode, str]:
     # Solo aquí: quien pregunta `info` no tiene por qué esperar a que se importe httpx.
-    from estado_eventos.reconcile import Plan
+    from estado_eventos.plan import Plan
     from estado_eventos.runner import new_run_id, run_pass
     from estado_eventos.signals import Signals
 
@@ -49,12 +49,14 @@ def service_info(interval_seconds: int) -> dict[str, str | int]:
 
 
 def info(settings: Settings, *, as_json: bool) -> ExitCode:
-    """Dice qué programa es, su versión y cada cuánto se ejecuta."""
+    """Dice qué programa es, su versión, cada cuánto se ejecuta y, si hay reparto, qué parte hace."""
     content = service_info(settings.scheduler_interval_seconds)
+    lines = [f"{content['service']} {content['version']}", f"Una pasada cada {settings.scheduler_interval_seconds} s"]
+    if not settings.part.is_whole:
+        content["shard"] = str(settings.part)
+        lines.append(f"Parte {settings.part} de los eventos")
     if as_json:
         terminal.write_json(content)
     else:
-        terminal.write(
-            [f"{content['service']} {content['version']}", f"Una pasada cada {settings.scheduler_interval_seconds} s"]
-        )
+        terminal.write(lines)
     return ExitCode.OK

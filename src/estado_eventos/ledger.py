@@ -1,6 +1,6 @@
 """El libro de una pasada: qué se sabe de cada evento de una transición. Sin red y sin reloj propio."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -30,9 +30,9 @@ class Entry:
 class Ledger:
     """Los eventos vistos en la pasada, cada uno una vez. Un intento dudoso lo decide una lista leída después."""
 
-    def __init__(self, only: frozenset[str] = frozenset()) -> None:
-        """Con `only` no vacío, los eventos con otro identificador no existen."""
-        self._only = only
+    def __init__(self, takes: Callable[[Event], bool]) -> None:
+        """Los eventos para los que `takes` dice que no, no existen."""
+        self._takes = takes
         self._entries: dict[str, Entry] = {}
         self.bad: tuple[Event, ...] = ()
         self.settled = 0
@@ -61,7 +61,7 @@ class Ledger:
 
         Con `add=False` los eventos que no estaban en el libro se dejan para la pasada siguiente.
         """
-        wanted = [event for event in events if not self._only or event.key in self._only]
+        wanted = [event for event in events if self._takes(event)]
         self.bad = tuple(event for event in wanted if event.problem)
         shown: dict[str, Event] = {}
         for event in wanted:

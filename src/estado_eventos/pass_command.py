@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from estado_eventos import logs, render, terminal
-from estado_eventos.reconcile import Plan
+from estado_eventos.plan import Plan
 from estado_eventos.report import ExitCode, Report
 from estado_eventos.runner import failed_report, new_run_id, run_pass
 from estado_eventos.settings import Settings, SettingsError

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -11,6 +12,7 @@ from typing import Protocol
 from estado_eventos import logs, render
 from estado_eventos.backend import Backend
 from estado_eventos.ledger import Entry, Ledger
+from estado_eventos.plan import Plan
 from estado_eventos.protocol import BackendError, Denied, Unanswered
 from estado_eventos.report import ExitCode, Result, TransitionReport, gravest
 from estado_eventos.transitions import Transition
@@ -26,16 +28,6 @@ _log = logging.getLogger(__name__)
 
 Watch = Callable[[Transition, int, int], None]
 """A quien se le cuenta cómo va: la transición, cuántos eventos están resueltos y cuántos hay."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Qué hace la pasada: sobre qué transiciones, sobre qué eventos (`only`; vacío, todos) y si cambia algo."""
-
-    command: str
-    transitions: tuple[Transition, ...]
-    only: frozenset[str] = frozenset()
-    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +63,7 @@ class Course:
         self._stop = brake.stop
         self._turns = brake.turns
         self._watch = watch
-        self._ledger = Ledger(plan.only)
+        self._ledger = Ledger(plan.takes)
         self._rounds = 0
         self._has_turn = plan.dry_run
         self._listed = False
@@ -90,8 +82,11 @@ class Course:
             if self._plan.dry_run:
                 await self._converge(workers, deadline)
             else:
-                async with self._turns.turn(f"{self._backend.url} {self.transition.name}", self._stop) as has_turn:
-                    self._has_turn = has_turn
+                async with AsyncExitStack() as held:
+                    for turn in self._plan.turns(f"{self._backend.url} {self.transition.name}"):
+                        self._has_turn = await held.enter_async_context(self._turns.turn(turn, self._stop))
+                        if not self._has_turn:
+                            return
                     await self._converge(workers, deadline)
             for event in self._ledger.bad:
                 render.log_settled(self.transition, event, Result.FAILED, event.problem)

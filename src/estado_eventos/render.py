@@ -6,10 +6,17 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from estado_eventos.report import ExitCode, Outcome, Report, Result, TransitionReport, printable
+from estado_eventos.shard import Shard
 from estado_eventos.tokens import Token
 from estado_eventos.transitions import Event, Transition
 
 _log = logging.getLogger(__name__)
+
+
+def log_shard(shard: Shard) -> None:
+    """Que la pasada es solo de una parte de los eventos."""
+    if not shard.is_whole:
+        _log.info("Parte %s: solo los eventos que le tocan", shard)
 
 
 def log_job(transition: Transition) -> None:
@@ -77,6 +84,7 @@ def summary_lines(report: Report) -> Iterator[str]:
     for part in report.transitions:
         late = f"; retraso máximo: {spoken_lag(part.max_lag_seconds)}" if part.outcomes else ""
         yield f"{part.transition.noun.capitalize()}: {spoken_counts(part)}{late}"
+    yield from scope_lines(report)
 
 
 def pending_lines(report: Report) -> Iterator[str]:
@@ -86,6 +94,13 @@ def pending_lines(report: Report) -> Iterator[str]:
             yield "  ".join((part.transition.noun, *outcome_cells(outcome)))
         if not part.outcomes and not part.error:
             yield f"No hay eventos pendientes de {part.transition.noun}"
+    yield from scope_lines(report)
+
+
+def scope_lines(report: Report) -> Iterator[str]:
+    """De qué parte de los eventos se habla, si no es de todos."""
+    if not report.shard.is_whole:
+        yield f"Solo los eventos de la parte {report.shard}"
 
 
 def outcome_cells(outcome: Outcome) -> tuple[str, str, str]:

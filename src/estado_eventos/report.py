@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from estado_eventos.shard import WHOLE, Shard
 from estado_eventos.transitions import Event, Transition
 
 SCHEMA = 1
@@ -133,6 +134,7 @@ class Report:
     started_at: datetime
     duration_seconds: float = 0.0
     dry_run: bool = False
+    shard: Shard = WHOLE
     requests: int = 0
     token_expires_at: datetime | None = None
     transitions: tuple[TransitionReport, ...] = ()
@@ -156,13 +158,15 @@ class Report:
         return next((sentence for sentence in sentences if sentence), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """El informe con las claves de la versión 1 del esquema."""
+        """El informe con las claves de la versión 1 del esquema; `shard`, solo si hay reparto."""
+        part = {} if self.shard.is_whole else {"shard": str(self.shard)}
         return {
             "schema": SCHEMA,
             "run_id": self.run_id,
             "command": self.command,
             "backend": self.backend,
             "dry_run": self.dry_run,
+            **part,
             "started_at": _utc_text(self.started_at),
             "duration_seconds": round(self.duration_seconds, 3),
             "outcome": self.exit_code.name.lower(),

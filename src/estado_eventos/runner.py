@@ -8,12 +8,15 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from estado_eventos import render
 from estado_eventos.auth import Account, BearerAuth
 from estado_eventos.backend import Backend, request_headers
-from estado_eventos.reconcile import Course, Cut, Plan, Watch
+from estado_eventos.plan import Plan
+from estado_eventos.reconcile import Course, Cut, Watch
 from estado_eventos.report import ExitCode, Report
 from estado_eventos.settings import Settings
 from estado_eventos.signals import GRACE_SECONDS, RELEASE_SECONDS, Signals
@@ -79,6 +82,8 @@ async def _pass(settings: Settings, plan: Plan, run_id: str, signals: Signals, w
     headers = request_headers(run_id)
     auth = BearerAuth(settings, headers)
     auth.warn_if_expiring(started_at)
+    plan = replace(plan, shard=settings.part)
+    render.log_shard(plan.part)
     tls = tls_context(settings)
     brake = _Brake(signals)
     async with AsyncExitStack() as stack:
@@ -96,6 +101,7 @@ async def _pass(settings: Settings, plan: Plan, run_id: str, signals: Signals, w
             started_at=started_at,
             duration_seconds=time.monotonic() - started,
             dry_run=plan.dry_run,
+            shard=plan.part,
             requests=sum(backend.requests for backend in backends),
             token_expires_at=auth.expires_at,
             transitions=tuple(course.report(cut) for course in courses),

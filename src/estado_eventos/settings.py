@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import httpx
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from estado_eventos.shard import MAX_SHARDS, WHOLE, Shard
 
 
 class LogLevel(StrEnum):
@@ -92,6 +94,10 @@ def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _shard(value: str | Shard) -> Shard:
+    return value if isinstance(value, Shard) else Shard.read(value)
+
+
 BaseUrl = Annotated[str, BeforeValidator(_stripped), AfterValidator(_base_url)]
 FilePath = Annotated[Path, AfterValidator(_file_path)]
 
@@ -120,6 +126,9 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
     )
     max_concurrency: int = Field(default=8, ge=1, le=128)
+    shard: Annotated[Shard, PlainValidator(_shard)] | None = None
+    shard_count: int | None = Field(default=None, ge=1, le=MAX_SHARDS)
+    job_completion_index: int | None = Field(default=None, ge=0)
     metrics_file: FilePath | None = None
     heartbeat_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
     report_file: FilePath | None = None
@@ -127,6 +136,26 @@ class Settings(BaseSettings):
     port: int = Field(default=8001, ge=1, le=65535)
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = LogLevel.INFO
     log_format: Annotated[LogFormat, BeforeValidator(_lower)] = LogFormat.AUTO
+
+    @property
+    def part(self) -> Shard:
+        """La parte de los eventos que toca, se diga de una manera o de otra. Lanza `SettingsError`."""
+        shard, index, count = self.shard, self.job_completion_index, self.shard_count
+        if shard:
+            if index not in {None, shard.number - 1} or count not in {None, shard.count}:
+                raise SettingsError(
+                    ["SHARD: contradice a JOB_COMPLETION_INDEX (desde 0) o a SHARD_COUNT; deje una de las dos maneras."]
+                )
+            return shard
+        if index is None and count is None:
+            return WHOLE
+        if index is None or count is None:
+            # Sin el número de partes, cada pod de un Job «Indexed» pediría a la vez lo mismo que los demás.
+            missing, given = ("SHARD_COUNT", "JOB_COMPLETION_INDEX")[:: 1 if count is None else -1]
+            raise SettingsError([f"{missing}: falta; está puesta {given} y van juntas."])
+        if index >= count:
+            raise SettingsError(["JOB_COMPLETION_INDEX: se cuenta desde 0 y tiene que ser menor que SHARD_COUNT."])
+        return Shard(index + 1, count)
 
 
 _REASONS = {

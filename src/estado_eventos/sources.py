@@ -73,6 +73,7 @@ def load(overrides: Mapping[str, str], env_file: Path | None = None, *, half_acc
     if not half_account and bool(settings.backend_email) != bool(settings.backend_password):
         missing, given = ("BACKEND_PASSWORD", "BACKEND_EMAIL")[:: 1 if settings.backend_email else -1]
         raise SettingsError([f"{missing}: falta; está puesta {given} y van juntas."])
+    _ = settings.part
     return Loaded(settings, tuple(layers), tuple(notices))
 
 

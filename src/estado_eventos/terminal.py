@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from estado_eventos.logs import as_json
-from estado_eventos.render import outcome_cells, pending_lines, spoken_counts, spoken_lag, summary_lines
+from estado_eventos.render import outcome_cells, pending_lines, scope_lines, spoken_counts, spoken_lag, summary_lines
 from estado_eventos.report import Report, Result
 from estado_eventos.transitions import Transition
 
@@ -52,7 +52,7 @@ def show_summary(report: Report) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("Transición", "Resultado", "Retraso máximo")
+    table = Table("Transición", "Resultado", "Retraso máximo", caption=_scope(report))
     for part in report.transitions:
         color = "red" if part.error or part.count(Result.FAILED) else "green"
         late = Text(spoken_lag(part.max_lag_seconds) if part.outcomes else "–", _lag_color(part.max_lag_seconds))
@@ -68,13 +68,17 @@ def show_pending(report: Report) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("Transición", "Evento", "Le tocaba", "Retraso")
+    table = Table("Transición", "Evento", "Le tocaba", "Retraso", caption=_scope(report))
     for part in report.transitions:
         for outcome in part.outcomes:
             name, due, late = outcome_cells(outcome)
             lag_text = Text(late, _lag_color(outcome.lag_seconds))
             table.add_row(part.transition.noun, Text(name), Text(due), lag_text)
     _print(table)
+
+
+def _scope(report: Report) -> str | None:
+    return next(scope_lines(report), None)
 
 
 def write(lines: Iterable[str]) -> None:

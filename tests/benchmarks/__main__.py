@@ -10,10 +10,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import flood, hour, lateness, quiet
+from tests.benchmarks import flood, hour, lateness, quiet, scale
 from tests.benchmarks.measure import Row
 
-_PARTS = {"quiet": quiet.measure, "hour": hour.measure, "flood": flood.measure, "lateness": lateness.measure}
+_PARTS = {
+    "quiet": quiet.measure,
+    "hour": hour.measure,
+    "flood": flood.measure,
+    "lateness": lateness.measure,
+    "scale": scale.measure,
+}
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "rendimiento.md"
 _BEGIN, _END = "<!-- make bench KEEP=1 -->", "<!-- fin -->"
 

@@ -65,6 +65,27 @@ def test_status_and_remove(machine: Container) -> None:
     assert machine.run(["test", "-e", SETTINGS]).returncode == 0
 
 
+def test_two_backends_side_by_side(machine: Container, backend: ReferenceBackend) -> None:
+    """Con `--name`, cada backend tiene su línea y su configuración; cron hace las dos, y quitar una deja la otra."""
+    names = ("aula1", "aula2")
+    with ReferenceBackend() as other:
+        servers = dict(zip(names, (backend, other), strict=True))
+        for name, server in servers.items():
+            account = f"BACKEND_URL={server.url}\nBACKEND_EMAIL={server.email}\nBACKEND_PASSWORD='{server.password}'\n"
+            machine.put(f"/etc/estado-eventos/{name}.env", account, 0o600)
+            machine.run([*SCHEDULE, "install", "cron", "--name", name], timeout=120)
+            server.add_events(due_start=2)
+
+        machine.wait_until(lambda: len(backend.history()) == 2, "que cron haga el primero", timeout=130)
+        machine.wait_until(lambda: len(other.history()) == 2, "que cron haga el segundo", timeout=130)
+    machine.run([*SCHEDULE, "remove", "cron", "--name", "aula1"])
+    left = crontab(machine)
+    machine.run([*SCHEDULE, "remove", "cron", "--name", "aula2"])
+
+    assert "aula1" not in left
+    assert left.count("/etc/estado-eventos/aula2.env run-once --quiet") == 1
+
+
 def test_the_wheel_brings_the_files(machine: Container) -> None:
     """Las unidades y el crontab de ejemplo llegan con la rueda, iguales que en el repositorio."""
     root = Path(__file__).parents[2]

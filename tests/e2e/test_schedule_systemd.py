@@ -182,18 +182,26 @@ def test_status_says_when_and_how(scheduled: Container) -> None:
 
 
 def test_a_second_backend_has_its_own_schedule(scheduled: Container, backend: ReferenceBackend) -> None:
-    """`--name aula2 --interval 10` es otro temporizador, con su configuración y su ritmo, y se quita solo él."""
-    settings = f"BACKEND_URL={backend.url}\nBACKEND_JWT_TOKEN={backend.token()}\n"
-    scheduled.put("/etc/estado-eventos/aula2.env", settings, 0o600)
+    """`--name aula2 --interval 10` es otro temporizador, con su backend y su ritmo, al lado del primero."""
     command = ["estado-eventos", "schedule"]
-    scheduled.run([*command, "install", "systemd", "--name", "aula2", "--interval", "10"], timeout=120)
-    backend.add_events(due_start=3)
+    with ReferenceBackend() as other:
+        account = f"BACKEND_URL={other.url}\nBACKEND_EMAIL={other.email}\nBACKEND_PASSWORD='{other.password}'\n"
+        scheduled.put("/etc/estado-eventos/aula2.env", account, 0o600)
+        scheduled.run([*command, "install", "systemd", "--name", "aula2", "--interval", "10"], timeout=120)
+        backend.add_events(due_start=2)
+        other.add_events(due_start=3)
 
-    scheduled.wait_until(lambda: len(backend.history()) == 3, "que mueva los eventos", timeout=30)
-    deadline = show(scheduled, "estado-eventos-aula2.service", "TimeoutStartUSec")
-    scheduled.run([*command, "remove", "systemd", "--name", "aula2"])
+        scheduled.wait_until(lambda: len(other.history()) == 3, "que el segundo mueva sus eventos", timeout=40)
+        scheduled.wait_until(lambda: len(backend.history()) == 2, "que el primero mueva los suyos", timeout=90)
+        deadline = show(scheduled, "estado-eventos-aula2.service", "TimeoutStartUSec")
+        states = [
+            scheduled.run(["test", "-e", f"/var/lib/{unit}/token"]).returncode
+            for unit in ("estado-eventos", "estado-eventos-aula2")
+        ]
+        scheduled.run([*command, "remove", "systemd", "--name", "aula2"])
 
     assert deadline == "13s"
+    assert states == [0, 0]
     assert show(scheduled, "estado-eventos-aula2.timer", "LoadState") == "not-found"
     assert show(scheduled, TIMER, "ActiveState") == "active"
     assert scheduled.run(["id", "estado-eventos"]).returncode == 0
