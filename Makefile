@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.listo
 
-.PHONY: demo test e2e bench pictures check lint types layers lock clean
+.PHONY: demo test e2e bench pictures reference check lint types layers lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tests.demo
@@ -32,6 +32,10 @@ bench: $(READY)
 # Las imágenes del README, hechas con el programa de verdad.
 pictures: $(READY)
 	$(BIN)/python -m tests.pictures
+
+# La referencia de mandatos del README, hecha con --help.
+reference: $(READY)
+	$(BIN)/python -m tests.reference
 
 check: lint types layers test
 

@@ -16,9 +16,10 @@ from tests.faults import FaultyServer, Request, answer
 from tests.program import run
 from tests.terminal_session import in_terminal
 
-
-ENGLISH = ("Usage", "Options", "Commands", "Arguments", "Show", "Install", "OPTIONS", "exit", "current", "default")
-ENGLISH += ("Choose", "from", "Missing", "Invalid", "value", "option", "such", "required", "is", "not")
+ENGLISH = {
+    *("Usage", "Options", "Commands", "Arguments", "Show", "Install", "OPTIONS", "exit", "current", "default"),
+    *("Choose", "from", "Missing", "Invalid", "value", "option", "such", "required", "is", "not"),
+}
 
 
 @pytest.mark.parametrize("command", [[], ["run-once"], ["pending"], ["schedule"], ["schedule", "install"]])
@@ -28,7 +29,7 @@ def test_help_is_in_spanish(command: list[str]) -> None:
 
     assert completed.code == 0
     assert completed.stdout.startswith("Uso: estado-eventos")
-    assert not set(ENGLISH) & set(re.findall(r"\w+", completed.stdout))
+    assert not ENGLISH & set(re.findall(r"\w+", completed.stdout))
 
 
 def test_version() -> None:
@@ -62,7 +63,7 @@ def test_wrong_usage_is_one_spanish_line(arguments: list[str], words: str) -> No
     (line,) = completed.stderr.splitlines()
     assert words in line
     assert "\x1b" not in line
-    assert not set(ENGLISH) & set(re.findall(r"\w+", line))
+    assert not ENGLISH & set(re.findall(r"\w+", line))
 
 
 def test_no_command_shows_the_help() -> None:

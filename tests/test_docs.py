@@ -9,11 +9,11 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from estado_eventos import __version__
-from estado_eventos.cli import app
 from estado_eventos.report import ExitCode, Result
 from estado_eventos.settings import Settings
 from estado_eventos.sources import load
-from tests import pictures
+from tests import pictures, reference
+from tests.program import run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -56,12 +56,17 @@ def test_every_result_is_documented() -> None:
     assert [result for result in Result if f"`{result}`" not in rows(README)] == []
 
 
-def test_every_command_is_documented() -> None:
-    """Cada mandato aparece en el README."""
-    shown = [command for command in app.registered_commands if not command.hidden]
-    names = [command.name or command.callback.__name__ for command in shown if command.callback]
+def test_the_reference_of_commands_is_fresh() -> None:
+    """La referencia del README es lo que contesta `--help` hoy; si no: `make reference`."""
+    assert reference.inserted(README) == README
+    for command in ("run-once", "check", "schedule install"):
+        assert f"\nUso: estado-eventos {command} [" in README
 
-    assert [name for name in names if f"`{name}`" not in README and f"estado-eventos {name}" not in README] == []
+
+def test_the_reference_is_what_a_person_sees() -> None:
+    """En la referencia está, letra por letra, la ayuda del programa de verdad."""
+    for command in ([], ["run-once"], ["schedule", "install"]):
+        assert f"```text\n{run(*command, '--help').stdout}```" in README
 
 
 def test_the_json_example_is_json_with_the_keys_of_the_report() -> None:

@@ -9,15 +9,15 @@ from estado_eventos.settings import Settings, SettingsError
 from estado_eventos.sources import Loaded
 from estado_eventos.transitions import TRANSITIONS
 
-# Un evento mal escrito en una lista no es un backend enfermo: las dos listas se leyeron.
+# Un evento mal escrito en una lista no es un backend enfermo: las listas se leyeron.
 _HEALTHY = {ExitCode.OK, ExitCode.FAILED}
 
 
 def health(load: Callable[[], Loaded], *, as_json: bool) -> ExitCode:
-    """Ensaya una pasada y dice si se pudieron leer las dos listas; devuelve el código de la pasada si no."""
+    """Ensaya una pasada y dice si se pudieron leer las listas; devuelve el código de la pasada si no."""
     code, detail = _rehearse(load)
     if code in _HEALTHY:
-        terminal.write([json.dumps({"status": "ok"}) if as_json else "ok: se leen las dos listas de pendientes"])
+        terminal.write([json.dumps({"status": "ok"}) if as_json else "ok: se leen las listas de pendientes"])
         return ExitCode.OK
     content = {"status": "error", "detail": detail}
     terminal.write([json.dumps(content, ensure_ascii=False) if as_json else f"error: {detail}"])
