@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.listo
 
-.PHONY: demo test e2e bench pictures reference check lint types layers lock clean
+.PHONY: demo test e2e bench pictures reference audit check lint types layers lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tests.demo
@@ -48,6 +48,10 @@ types: $(READY)
 
 layers: $(READY)
 	$(BIN)/lint-imports
+
+# Vulnerabilidades conocidas de lo que está fijado; si no se puede saber, lo dice.
+audit: $(READY)
+	$(BIN)/python -m tests.audit
 
 lock: $(READY)
 	$(BIN)/uv pip compile $(LOCK) -o requirements/run.txt pyproject.toml
