@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.listo
 
-.PHONY: demo test e2e bench pictures reference audit check lint types layers lock clean
+.PHONY: demo test e2e bench pictures reference audit dist check lint types layers lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tests.demo
@@ -52,6 +52,10 @@ layers: $(READY)
 # Vulnerabilidades conocidas de lo que está fijado; si no se puede saber, lo dice.
 audit: $(READY)
 	$(BIN)/python -m tests.audit
+
+# La rueda y el sdist de lo confirmado en git, en dist/, y las pruebas contra la rueda instalada, sin las fuentes.
+dist: $(READY)
+	$(BIN)/python -m tests.dist --test -n 4 -m "not e2e and not slow" $(DIST_TESTS)
 
 lock: $(READY)
 	$(BIN)/uv pip compile $(LOCK) -o requirements/run.txt pyproject.toml

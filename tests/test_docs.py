@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from estado_eventos import __version__
+import estado_eventos
 from estado_eventos.report import ExitCode, Result
 from estado_eventos.settings import Settings
 from estado_eventos.sources import load
@@ -86,11 +86,18 @@ def test_the_readme_opens_in_english_and_goes_on_in_spanish() -> None:
 
 
 def test_the_version_is_said_once() -> None:
-    """La versión sale de un solo sitio."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    """La versión sale de `__init__.py`; la dicen igual `--version`, `info` y lo más alto del registro de cambios."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (source,) = re.findall(
+        r'^__version__ = "(\d+\.\d+\.\d+)"$', Path(estado_eventos.__file__).read_text(), re.MULTILINE
+    )
+    changelog = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 
-    assert "version" in project["dynamic"]
-    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+    assert project["tool"]["hatch"]["version"]["path"] == "src/estado_eventos/__init__.py"
+    assert project["project"]["dynamic"] == ["version"]
+    assert changelog[0] == source
+    assert run("--version").stdout == f"estado-eventos {source}\n"
+    assert json.loads(run("info", "--json").stdout)["version"] == source
 
 
 def test_requirements_are_pinned_by_hash_and_name_no_index() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from estado_eventos import __version__
 from tests.e2e import wheelhouse
 from tests.e2e.container import Container
 
@@ -19,10 +20,25 @@ def test_pip_installs_the_wheel(wheels: dict[str, Path]) -> None:
 
 
 def test_pipx_installs_the_wheel_for_everybody(wheels: dict[str, Path]) -> None:
-    """`pipx install --global` deja el programa fuera de `/root`, al alcance de cualquier usuario."""
+    """`pipx install --global` con la rueda deja el programa fuera de `/root`, al alcance de cualquiera; y se quita."""
     with Container(wheels, private_network=True) as container:
         wheelhouse.configure(container)
         wheelhouse.install_pipx(container)
-        container.run(["pipx", "install", "--global", "estado-eventos"], timeout=180)
+        container.run(["sh", "-c", f"pipx install --global {wheelhouse.PROJECT}/*.whl"], timeout=180)
         found = container.run(["sh", "-c", "readlink -f $(command -v estado-eventos)"], user="nobody").stdout
         assert found == "/opt/pipx/venvs/estado-eventos/bin/estado-eventos\n"
+        assert container.run(["estado-eventos", "--version"], user="nobody").stdout == f"estado-eventos {__version__}\n"
+        container.run(["pipx", "uninstall", "--global", "estado-eventos"])
+        assert container.run(["which", "estado-eventos"], check=False).returncode == 1
+
+
+def test_pipx_installs_the_wheel_for_one_user(wheels: dict[str, Path]) -> None:
+    """`pipx install ./dist/*.whl` de un usuario sin privilegios deja el programa en su `~/.local/bin`, y funciona."""
+    with Container(wheels, private_network=True) as container:
+        wheelhouse.configure(container)
+        wheelhouse.install_pipx(container)
+        container.run(["useradd", "--create-home", "ana"])
+        container.run(["sh", "-c", f"cd && pipx install {wheelhouse.PROJECT}/*.whl"], user="ana", timeout=180)
+        program = "/home/ana/.local/bin/estado-eventos"
+        assert container.run([program, "--version"], user="ana").stdout == f"estado-eventos {__version__}\n"
+        assert "[Timer]" in container.run([program, "schedule", "show", "systemd", "--user"], user="ana").stdout
