@@ -4,15 +4,19 @@ import io
 import json
 import re
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
+import jwt
 from dotenv import dotenv_values
+from prometheus_client.parser import text_string_to_metric_families
 
 import estado_eventos
 from estado_eventos.report import ExitCode, Result
 from estado_eventos.settings import Settings
 from estado_eventos.sources import load
 from tests import pictures, reference
+from tests.faults import FaultyServer, answer
 from tests.program import run
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +53,21 @@ def test_every_exit_code_is_documented() -> None:
     documented = rows(README)
     for code in ExitCode:
         assert str(int(code)) in documented or f"{int(code)} `{code.name}`" in documented
+    assert {int(row.split()[0]) for row in documented if re.match(r"\d+( `[A-Z]+`)?$", row)} == set(ExitCode)
+
+
+def test_every_metric_is_documented(tmp_path: Path) -> None:
+    """Cada métrica de un archivo de verdad está en la tabla del README con sus etiquetas, y no sobra ninguna."""
+    file = tmp_path / "eventos.prom"
+    now = int(datetime.now(UTC).timestamp())
+    token = jwt.encode({"exp": now + 1800}, "una clave de mentira, larga como debe")
+    with FaultyServer(lambda _: answer(200, "[]")) as server:
+        run("run-once", env={"BACKEND_URL": server.url, "BACKEND_JWT_TOKEN": token, "METRICS_FILE": file})
+    families = text_string_to_metric_families(file.read_text())
+    written = {(sample.name, frozenset(sample.labels)) for family in families for sample in family.samples}
+    documented = re.findall(r"^\| `(estado_eventos_\w+)(?:\{(.+?)\})?` \|", README, re.MULTILINE)
+
+    assert {(name, frozenset(labels.split(",") if labels else ())) for name, labels in documented} == written
 
 
 def test_every_result_is_documented() -> None:
