@@ -27,7 +27,7 @@ def run(plan: Plan, load: Callable[[], Loaded], *, as_json: bool, quiet: bool) -
         _notify(plan, report, settings)
     if as_json:
         terminal.write([render.report_json(report)])
-    elif plan.command == "pending":
+    elif plan.command == "pending" or (plan.dry_run and not quiet):
         terminal.show_pending(report)
     elif not quiet:
         terminal.show_summary(report)
