@@ -3,15 +3,18 @@
 import io
 import json
 import re
+import shlex
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import jwt
+import pytest
 from dotenv import dotenv_values
 from prometheus_client.parser import text_string_to_metric_families
 
 import estado_eventos
+from estado_eventos.cli import main
 from estado_eventos.report import ExitCode, Result
 from estado_eventos.settings import Settings
 from estado_eventos.sources import load
@@ -21,6 +24,7 @@ from tests.program import run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 ENV_EXAMPLE = (ROOT / ".env.example").read_text()
 NAMES = [name.upper() for name in Settings.model_fields]
 
@@ -54,6 +58,28 @@ def test_every_exit_code_is_documented() -> None:
     for code in ExitCode:
         assert str(int(code)) in documented or f"{int(code)} `{code.name}`" in documented
     assert {int(row.split()[0]) for row in documented if re.match(r"\d+( `[A-Z]+`)?$", row)} == set(ExitCode)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_it_names_exists(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Todo mandato del programa que un documento enseña se entiende, con sus opciones y sus argumentos."""
+    shown = re.findall(r"(?:`|^[$#] |&& |-w )estado-eventos ([^`\n#&|]+)", document.read_text(), re.MULTILINE)
+    for line in shown:
+        code = main([*shlex.split(line), "--help"])
+        assert (code, capsys.readouterr().err) == (0, ""), line
+    assert shown or document.name not in {"README.md", "mudanza.md", "registro.md"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    """Los enlaces e imágenes a archivos del repositorio, y a sus títulos, existen."""
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text()):
+        path, _, title = target.partition("#")
+        linked = document.parent / path if path else document
+        assert linked.exists(), target
+        titles = re.findall(r"^#+ (.+)", linked.read_text(), re.MULTILINE) if title else []
+        slugs = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in titles}
+        assert not title or title in slugs, target
 
 
 def test_every_metric_is_documented(tmp_path: Path) -> None:
