@@ -6,7 +6,7 @@ READY := $(VENV)/.listo
 BENCH := build/bench
 KUBERNETES := $(VENV)/.kubernetes
 
-.PHONY: demo test e2e image bench pictures check lint types layers lock clean
+.PHONY: demo test e2e image bench pictures reference audit dist check lint types layers lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tests.demo
@@ -56,6 +56,10 @@ image:
 pictures: $(READY)
 	$(BIN)/python -m tests.pictures
 
+# La referencia de mandatos del README, hecha con --help.
+reference: $(READY)
+	$(BIN)/python -m tests.reference
+
 check: lint types layers test
 
 lint: $(READY)
@@ -67,6 +71,14 @@ types: $(READY)
 
 layers: $(READY)
 	$(BIN)/lint-imports
+
+# Vulnerabilidades conocidas de lo que está fijado; si no se puede saber, lo dice.
+audit: $(READY)
+	$(BIN)/python -m tests.audit
+
+# La rueda y el sdist de lo confirmado en git, en dist/, y las pruebas contra la rueda instalada, sin las fuentes.
+dist: $(READY)
+	$(BIN)/python -m tests.dist --test -n 4 -m "not e2e and not slow" $(DIST_TESTS)
 
 lock: $(READY)
 	$(BIN)/uv pip compile $(LOCK) -o requirements/run.txt pyproject.toml

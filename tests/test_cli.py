@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,16 +17,20 @@ from tests.faults import FaultyServer, Request, answer
 from tests.program import run
 from tests.terminal_session import in_terminal
 
+ENGLISH = {
+    *("Usage", "Options", "Commands", "Arguments", "Show", "Install", "OPTIONS", "exit", "current", "default"),
+    *("Choose", "from", "Missing", "Invalid", "value", "option", "such", "required", "is", "not"),
+}
 
-@pytest.mark.parametrize("command", [[], ["run-once"], ["start"], ["finish"], ["pending"]])
+
+@pytest.mark.parametrize("command", [[], ["run-once"], ["pending"], ["schedule"], ["schedule", "install"]])
 def test_help_is_in_spanish(command: list[str]) -> None:
     """La ayuda de cada mandato está en español y acaba con 0."""
     completed = run(*command, "--help")
 
     assert completed.code == 0
     assert completed.stdout.startswith("Uso: estado-eventos")
-    for english in ("Usage", "Options", "Commands", "Show", "Install", "[OPTIONS]", "exit", "current"):
-        assert english not in completed.stdout
+    assert not ENGLISH & set(re.findall(r"\w+", completed.stdout))
 
 
 def test_version() -> None:
@@ -61,6 +66,8 @@ def test_output_that_cannot_say_everything_says_the_rest(encoding: str) -> None:
         (["start", "7"], "sobra «7»"),
         (["--log-level", "x", "start"], "«x» no es ninguno de"),
         (["start", "--log-format"], "le falta su valor"),
+        (["schedule", "install"], "falta «systemd|cron»"),
+        (["schedule", "install", "anacron"], "«anacron» no es ninguno de"),
     ],
 )
 def test_wrong_usage_is_one_spanish_line(arguments: list[str], words: str) -> None:
@@ -72,6 +79,7 @@ def test_wrong_usage_is_one_spanish_line(arguments: list[str], words: str) -> No
     (line,) = completed.stderr.splitlines()
     assert words in line
     assert "\x1b" not in line
+    assert not ENGLISH & set(re.findall(r"\w+", line))
 
 
 def test_no_command_shows_the_help() -> None:

@@ -3,20 +3,28 @@
 import io
 import json
 import re
+import shlex
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
+import jwt
+import pytest
 from dotenv import dotenv_values
+from prometheus_client.parser import text_string_to_metric_families
 
-from estado_eventos import __version__
-from estado_eventos.cli import app
+import estado_eventos
+from estado_eventos.cli import main
 from estado_eventos.report import ExitCode, Result
 from estado_eventos.settings import Settings
 from estado_eventos.sources import load
-from tests import pictures
+from tests import pictures, reference
+from tests.faults import FaultyServer, answer
+from tests.program import run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 ENV_EXAMPLE = (ROOT / ".env.example").read_text()
 NAMES = [name.upper() for name in Settings.model_fields]
 
@@ -49,6 +57,43 @@ def test_every_exit_code_is_documented() -> None:
     documented = rows(README)
     for code in ExitCode:
         assert str(int(code)) in documented or f"{int(code)} `{code.name}`" in documented
+    assert {int(row.split()[0]) for row in documented if re.match(r"\d+( `[A-Z]+`)?$", row)} == set(ExitCode)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_it_names_exists(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Todo mandato del programa que un documento enseña se entiende, con sus opciones y sus argumentos."""
+    shown = re.findall(r"(?:`|^[$#] |&& |-w )estado-eventos ([^`\n#&|]+)", document.read_text(), re.MULTILINE)
+    for line in shown:
+        code = main([*shlex.split(line), "--help"])
+        assert (code, capsys.readouterr().err) == (0, ""), line
+    assert shown or document.name not in {"README.md", "mudanza.md", "registro.md"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    """Los enlaces e imágenes a archivos del repositorio, y a sus títulos, existen."""
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text()):
+        path, _, title = target.partition("#")
+        linked = document.parent / path if path else document
+        assert linked.exists(), target
+        titles = re.findall(r"^#+ (.+)", linked.read_text(), re.MULTILINE) if title else []
+        slugs = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in titles}
+        assert not title or title in slugs, target
+
+
+def test_every_metric_is_documented(tmp_path: Path) -> None:
+    """Cada métrica de un archivo de verdad está en la tabla del README con sus etiquetas, y no sobra ninguna."""
+    file = tmp_path / "eventos.prom"
+    now = int(datetime.now(UTC).timestamp())
+    token = jwt.encode({"exp": now + 1800}, "una clave de mentira, larga como debe")
+    with FaultyServer(lambda _: answer(200, "[]")) as server:
+        run("run-once", env={"BACKEND_URL": server.url, "BACKEND_JWT_TOKEN": token, "METRICS_FILE": file})
+    families = text_string_to_metric_families(file.read_text())
+    written = {(sample.name, frozenset(sample.labels)) for family in families for sample in family.samples}
+    documented = re.findall(r"^\| `(estado_eventos_\w+)(?:\{(.+?)\})?` \|", README, re.MULTILINE)
+
+    assert {(name, frozenset(labels.split(",") if labels else ())) for name, labels in documented} == written
 
 
 def test_every_result_is_documented() -> None:
@@ -56,12 +101,17 @@ def test_every_result_is_documented() -> None:
     assert [result for result in Result if f"`{result}`" not in rows(README)] == []
 
 
-def test_every_command_is_documented() -> None:
-    """Cada mandato aparece en el README."""
-    shown = [command for command in app.registered_commands if not command.hidden]
-    names = [command.name or command.callback.__name__ for command in shown if command.callback]
+def test_the_reference_of_commands_is_fresh() -> None:
+    """La referencia del README es lo que contesta `--help` hoy; si no: `make reference`."""
+    assert reference.inserted(README) == README
+    for command in ("run-once", "check", "schedule install"):
+        assert f"\nUso: estado-eventos {command} [" in README
 
-    assert [name for name in names if f"`{name}`" not in README and f"estado-eventos {name}" not in README] == []
+
+def test_the_reference_is_what_a_person_sees() -> None:
+    """En la referencia está, letra por letra, la ayuda del programa de verdad."""
+    for command in ([], ["run-once"], ["schedule", "install"]):
+        assert f"```text\n{run(*command, '--help').stdout}```" in README
 
 
 def test_the_json_example_is_json_with_the_keys_of_the_report() -> None:
@@ -81,11 +131,18 @@ def test_the_readme_opens_in_english_and_goes_on_in_spanish() -> None:
 
 
 def test_the_version_is_said_once() -> None:
-    """La versión sale de un solo sitio."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    """La versión sale de `__init__.py`; la dicen igual `--version`, `info` y lo más alto del registro de cambios."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (source,) = re.findall(
+        r'^__version__ = "(\d+\.\d+\.\d+)"$', Path(estado_eventos.__file__).read_text(), re.MULTILINE
+    )
+    changelog = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 
-    assert "version" in project["dynamic"]
-    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+    assert project["tool"]["hatch"]["version"]["path"] == "src/estado_eventos/__init__.py"
+    assert project["project"]["dynamic"] == ["version"]
+    assert changelog[0] == source
+    assert run("--version").stdout == f"estado-eventos {source}\n"
+    assert json.loads(run("info", "--json").stdout)["version"] == source
 
 
 def test_requirements_are_pinned_by_hash_and_name_no_index() -> None:

@@ -240,7 +240,7 @@ def test_two_answers_for_one_request_are_not_two(backend: ReferenceBackend) -> N
         return Spoiled(lambda data: data + yes, Fault.STALL) if first else None
 
     with FaultyServer(twice, backend.url) as server:
-        completed = endure(server, BACKEND_JWT_TOKEN=backend.token(), MAX_CONCURRENCY=1, seconds=2)
+        completed = endure(server, BACKEND_JWT_TOKEN=backend.token(), MAX_CONCURRENCY=1)
 
     assert completed.code == 1
     assert [event["result"] for event in completed.report["transitions"]["start"]["events"]] == ["done", "failed"]

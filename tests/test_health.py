@@ -24,7 +24,7 @@ def test_health_is_ok_when_both_lists_can_be_read(backend: ReferenceBackend) -> 
     assert (completed.code, json.loads(completed.stdout), completed.stderr) == (0, {"status": "ok"}, "")
     assert backend.history() == []
     assert sorted(request.method for request in backend.requests()) == ["GET", "GET"]
-    assert run("health", env=env).stdout == "ok: se leen las dos listas de pendientes\n"
+    assert run("health", env=env).stdout == "ok: se leen las listas de pendientes\n"
 
 
 @pytest.mark.parametrize(

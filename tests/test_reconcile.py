@@ -119,6 +119,17 @@ def test_dry_run_lists_and_changes_nothing(backend: ReferenceBackend) -> None:
     assert posts(backend) == []
 
 
+def test_a_rehearsal_names_what_it_would_move(backend: ReferenceBackend) -> None:
+    """Sin `--json`, `--dry-run` dice qué eventos tocaría, no solo cuántos; con `--quiet`, nada."""
+    backend.add_events(due_start=1, due_finish=1, public_ids=["a", "b"])
+
+    completed = run("run-once", "--dry-run", env=config(backend))
+    quiet = run("run-once", "--dry-run", "--quiet", env=config(backend))
+
+    assert [line.split("  ")[:2] for line in completed.stdout.splitlines()] == [["inicio", "a"], ["finalización", "b"]]
+    assert (quiet.stdout, quiet.stderr) == ("", "")
+
+
 def test_event_limits_the_pass(backend: ReferenceBackend) -> None:
     """Con `--event`, repetido, solo cuentan esos eventos."""
     ids = backend.add_events(due_start=4)
@@ -246,8 +257,8 @@ def test_a_hanging_start_list_does_not_delay_finish(backend: ReferenceBackend) -
         return Fault.STALL if request.path == START.list_path else None
 
     with FaultyServer(hang, backend.url) as proxy:
-        process = start("run-once", "--json", env=config(backend, proxy.url, PASS_TIMEOUT=6))
-        deadline = time.monotonic() + 5
+        process = start("run-once", "--json", env=config(backend, proxy.url, PASS_TIMEOUT=9))
+        deadline = time.monotonic() + 8
         while not moves(backend) and time.monotonic() < deadline:
             time.sleep(0.05)
         moved_in_time = bool(moves(backend)) and process.poll() is None

@@ -125,14 +125,14 @@ _pass_command(
 
 @app.command(cls=SpanishCommand)
 def pending(context: typer.Context, as_json: AsJson = False) -> int:
-    """Enseña qué eventos están pendientes ahora y cuánto se retrasan, sin cambiar nada."""
+    """Enseña qué está pendiente ahora y cuánto se retrasa. No cambia nada."""
     plan = Plan("pending", TRANSITIONS, dry_run=True)
     return pass_command.run(plan, lambda: _load(context, quiet=True), as_json=as_json, quiet=True)
 
 
 @app.command(cls=SpanishCommand)
 def token(context: typer.Context, check: Check = False) -> int:
-    """Inicia sesión y escribe un token en la salida; pregunta la cuenta si no está configurada."""
+    """Inicia sesión y escribe un token en la salida. Pregunta la cuenta si no está configurada."""
     loaded = _load(context, half_account=True)
     return token_command.check(loaded) if check else token_command.issue(loaded.settings)
 
@@ -152,7 +152,7 @@ def http(context: typer.Context) -> None:
 
 @app.command("check", cls=SpanishCommand)
 def diagnose(context: typer.Context, as_json: AsJson = False) -> int:
-    """Diagnostica por qué no van las pasadas: cada problema, con lo que lo cura. No cambia nada."""
+    """Diagnostica por qué no van las pasadas. Cada problema, con lo que lo cura; no cambia nada."""
     from estado_eventos import check
 
     options: _Globals = context.obj
@@ -161,7 +161,7 @@ def diagnose(context: typer.Context, as_json: AsJson = False) -> int:
 
 @app.command(cls=SpanishCommand)
 def health(context: typer.Context, as_json: AsJson = False) -> int:
-    """Dice a un monitor si se pueden leer las dos listas de pendientes."""
+    """Dice a un monitor si se pueden leer las listas de pendientes."""
     from estado_eventos.health import health
 
     return health(lambda: _load(context, quiet=True), as_json=as_json)

@@ -8,18 +8,18 @@ from estado_eventos.settings import Settings, SettingsError
 from estado_eventos.sources import Loaded
 from estado_eventos.transitions import TRANSITIONS
 
-# Un evento mal escrito en una lista no es un backend enfermo: las dos listas se leyeron.
+# Un evento mal escrito en una lista no es un backend enfermo: las listas se leyeron.
 _HEALTHY = {ExitCode.OK, ExitCode.FAILED}
 
 
 def health(load: Callable[[], Loaded], *, as_json: bool) -> ExitCode:
-    """Ensaya una pasada y dice si se pudieron leer las dos listas; devuelve el código de la pasada si no."""
+    """Ensaya una pasada y dice si se pudieron leer las listas; devuelve el código de la pasada si no."""
     code, detail = _rehearse(load)
     healthy = code in _HEALTHY
     if as_json:
         terminal.write_json({"status": "ok"} if healthy else {"status": "error", "detail": detail})
     else:
-        terminal.write(["ok: se leen las dos listas de pendientes" if healthy else f"error: {detail}"])
+        terminal.write(["ok: se leen las listas de pendientes" if healthy else f"error: {detail}"])
     return ExitCode.OK if healthy else code
 
 

@@ -29,7 +29,7 @@ def run(plan: Plan, load: Callable[[], Loaded], *, as_json: bool, quiet: bool) -
         _notify(plan, report, settings, signals)
     if as_json:
         terminal.write_json(report.to_dict())
-    elif plan.command == "pending":
+    elif plan.command == "pending" or (plan.dry_run and not quiet):
         terminal.show_pending(report)
     elif not quiet:
         terminal.show_summary(report)

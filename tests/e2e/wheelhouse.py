@@ -14,8 +14,10 @@ from tests.e2e.rootfs import python_version, rootfs
 
 _ROOT = Path(__file__).parents[2]
 _REQUIREMENTS = tuple(_ROOT / f"requirements/{name}.txt" for name in ("run", "build", "e2e"))
+PROJECT = "/srv/wheels/project"
+"""Dónde está, dentro, la rueda del programa."""
+
 _DEPENDENCIES = "/srv/wheels/dependencies"
-_PROJECT = "/srv/wheels/project"
 
 # Así valen dentro, tal cual, los `pip install` y `pipx install` del README.
 PIP_CONF = f"""\
@@ -23,7 +25,7 @@ PIP_CONF = f"""\
 no-index = true
 find-links =
     {_DEPENDENCIES}
-    {_PROJECT}
+    {PROJECT}
 disable-pip-version-check = true
 root-user-action = ignore
 """
@@ -38,7 +40,8 @@ def wheels() -> Iterator[dict[str, Path]]:
     download = cached("wheels", recipe, lambda directory: _download(directory, python))
     with download as dependencies, tempfile.TemporaryDirectory(prefix="estado-eventos-wheel-") as project:
         build(Path(project))
-        yield {_DEPENDENCIES: dependencies, _PROJECT: Path(project)}
+        Path(project).chmod(0o755)  # También instala quien no es root.
+        yield {_DEPENDENCIES: dependencies, PROJECT: Path(project)}
 
 
 def build(directory: Path) -> Path:
