@@ -1,6 +1,7 @@
 """Los manifiestos de kubernetes/: valen para la API de Kubernetes y concuerdan con el programa que ejecutan."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -109,14 +110,23 @@ def test_the_pod_asks_for_nothing_it_does_not_need() -> None:
     assert pod["automountServiceAccountToken"] is pod["enableServiceLinks"] is False
     assert pod["restartPolicy"] == "Never"
     assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers", "ephemeralContainers"} & set(pod)
-    assert [sorted(volume) for volume in pod["volumes"]] == [["name", "secret"]]
+    assert [sorted(volume) for volume in pod["volumes"]] == [["name", "secret"], ["emptyDir", "name"]]
+
+
+def test_what_the_image_saves_has_a_place() -> None:
+    """Con la raíz de solo lectura, el token y el informe que la imagen guarda tienen dónde ir."""
+    image = (Path(__file__).parents[1] / "Dockerfile").read_text()
+    (volume,) = re.findall(r"^VOLUME (\S+)$", image, re.MULTILINE)
+    mounts = {mount["mountPath"]: mount["name"] for mount in _container(BASE["CronJob"])["volumeMounts"]}
+
+    assert mounts[volume] == "state"
 
 
 def test_the_secrets_are_where_the_program_looks() -> None:
     """Los secretos van en archivos, no en el entorno, y se montan en `$CREDENTIALS_DIRECTORY`."""
     container = _container(BASE["CronJob"])
-    (mount,) = container["volumeMounts"]
-    (volume,) = _pod(BASE["CronJob"])["volumes"]
+    mount, _ = container["volumeMounts"]
+    volume, _ = _pod(BASE["CronJob"])["volumes"]
 
     assert mount["mountPath"] == _variables(BASE["CronJob"])["CREDENTIALS_DIRECTORY"]
     assert (mount["name"], mount["readOnly"]) == (volume["name"], True)
