@@ -231,6 +231,7 @@ def schedule(home: Path, *arguments: str) -> Completed:
     return run("schedule", *arguments, "--env-file", str(home / "conf" / "x.env"), env=env)
 
 
+@pytest.mark.timeout(300)  # Cada instalación compila de nuevo lo instalado.
 def test_cron_goes_in_and_out_of_a_crontab(home: Path) -> None:
     """Instalar, repetir, cambiar el ritmo, mirar y quitar: el crontab ajeno queda igual y la configuración, también."""
     (home / "tab").write_text("0 5 * * * true\n")
@@ -254,6 +255,7 @@ def test_cron_goes_in_and_out_of_a_crontab(home: Path) -> None:
     assert "REPORT_FILE=" in (home / "conf" / "x.env").read_text()
 
 
+@pytest.mark.timeout(300)  # Cada instalación compila de nuevo lo instalado.
 def test_two_names_live_side_by_side_in_a_crontab(home: Path) -> None:
     """Con `--name`, dos backends conviven: cada uno con su configuración, y quitar uno deja el otro como estaba."""
     env = {"HOME": home, "PATH": f"{home / 'bin'}:{os.environ['PATH']}"}

@@ -9,9 +9,8 @@ import threading
 
 def main() -> None:
     """Ejecuta el programa y acaba el proceso con su código de salida."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Un Ctrl-C mientras se importa sería un volcado de pila; así es solo una muerte por señal (130).
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Un Ctrl-C mientras se importa sería un volcado de pila; así es solo una muerte por señal (130).
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _fill_closed_streams()
     # Un hilo reserva 8 MiB de pila; con un límite de memoria no cabrían los que resuelven nombres.
     threading.stack_size(1 << 20)

@@ -23,8 +23,8 @@ Listener = Callable[[signal.Signals, float], object]
 class Signals:
     """Las señales que piden acabar. Desde que se crea hasta el final del proceso se apuntan, y no matan.
 
-    Así una que llega cuando la pasada aún no ha empezado, o ya acabó, ni la deja sin contar ni le cambia el código. Las
-    que se ignoraban (con `nohup`, SIGHUP) se siguen ignorando.
+    Así una que llega cuando la pasada aún no ha empezado, o ya acabó, ni la deja sin contar ni le cambia el código. Con
+    `nohup`, SIGHUP se sigue ignorando. SIGINT no: un guion se la quita a lo que deja en segundo plano, sin quererlo.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Signals:
         self._release: Callable[[], object] = list
         signal.signal(signal.SIGALRM, self._unblock)
         for number in _STOP:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._receive)
 
     @contextmanager
