@@ -322,7 +322,9 @@ def test_status_of_what_is_not_installed_says_how_to(home: Path) -> None:
 def test_status_speaks_of_the_last_pass(tmp_path: Path, code: int, words: str) -> None:
     """El estado dice con qué código acabó la última pasada y qué contaba su informe."""
     report = tmp_path / "report.json"
-    run("run-once", env={"BACKEND_URL": "http://127.0.0.1:9", "PASS_TIMEOUT": "0.1", "REPORT_FILE": report})
+    # Cada una con su URL: dos pasadas por el mismo backend se esperarían.
+    env = {"BACKEND_URL": f"http://127.0.0.1:9/{code}", "PASS_TIMEOUT": "2", "REPORT_FILE": report}
+    run("run-once", env=env)
     status = ScheduleStatus("systemd", "x", True, True, "mañana", code, read_last_report(report))  # noqa: FBT003
 
     assert words in "\n".join(status.lines())
