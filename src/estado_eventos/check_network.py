@@ -1,7 +1,6 @@
 """El camino hasta el backend, paso a paso: resolver el nombre, conectar y el certificado."""
 
 import asyncio
-import ipaddress
 import os
 import socket
 import ssl
@@ -13,6 +12,7 @@ import httpx
 
 from estado_eventos.auth import account_of, same_origin
 from estado_eventos.check_findings import Finding, good, problem
+from estado_eventos.connection import is_address
 from estado_eventos.report import ExitCode, printable
 from estado_eventos.settings import Settings
 from estado_eventos.transport import tls_context
@@ -70,7 +70,7 @@ async def reach(target: Target, settings: Settings) -> AsyncIterator[Finding]:
     # Menos que el límite de la pasada: así se sabe en qué paso se quedó.
     seconds = min(settings.http_timeout, 0.8 * settings.pass_timeout)
     addresses = [target.host]
-    if not _is_address(target.host):
+    if not is_address(target.host):
         finding, addresses = await _resolve(target, seconds)
         yield finding
     if addresses:
@@ -80,14 +80,6 @@ async def reach(target: Target, settings: Settings) -> AsyncIterator[Finding]:
             if target.is_https:
                 yield await _secure(target, settings, addresses, writer, seconds)
             writer.transport.abort()
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def _resolve(target: Target, seconds: float) -> tuple[Finding, list[str]]:

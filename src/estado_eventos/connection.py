@@ -74,11 +74,12 @@ class Connection(httpx.AsyncBaseTransport):
             return self._link
         await self.aclose()
         host = url.raw_host.decode("ascii").strip("[]")
+        # Una dirección no tiene otra con que competir, y la carrera de asyncio pierde sockets si la cortan.
         reader, writer = await asyncio.open_connection(
             host,
             url.port or _PORTS[url.scheme],
             ssl=self._tls if url.scheme == "https" else None,
-            happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS_SECONDS,
+            happy_eyeballs_delay=None if is_address(host) else _NEXT_ADDRESS_SECONDS,
         )
         state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_BYTES)
         self._link = _Link(origin, reader, writer, state)
@@ -102,8 +103,8 @@ class Connection(httpx.AsyncBaseTransport):
             await asyncio.sleep(0)
 
 
-def _is_address(host: str) -> bool:
-    """Si ya es una dirección: no hay otra con que competir, y la carrera de asyncio pierde sockets si la cortan."""
+def is_address(host: str) -> bool:
+    """Si ya es una dirección y no hay ningún nombre que resolver."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

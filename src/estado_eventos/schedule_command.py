@@ -1,6 +1,5 @@
 """Los mandatos `schedule`: enseñar, instalar, quitar y mirar lo que ejecuta el programa a su hora."""
 
-import json
 import os
 import re
 from enum import StrEnum
@@ -129,5 +128,8 @@ def status(
 ) -> int:
     """Si está en marcha, cuándo toca y cómo fue la última vez. No es 0 si algo va mal."""
     found = _actions(which).status(_job(context, which, name, user=user))
-    terminal.write([json.dumps(found.to_dict(), ensure_ascii=False)] if as_json else found.lines())
+    if as_json:
+        terminal.write_json(found.to_dict())
+    else:
+        terminal.write(found.lines())
     return found.exit_code
