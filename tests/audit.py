@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from estado_eventos.report import printable
+from estado_eventos.domain.text import printable
 
 _ROOT = Path(__file__).parents[1]
 LOCKS = (_ROOT / "requirements/dev.txt", _ROOT / "requirements/e2e.txt")

@@ -99,7 +99,12 @@ class ForkServer:
 
 
 def _serve(channel: socket.socket) -> None:
-    from estado_eventos import check, cli, health, heartbeat, metrics, monitoring
+    from estado_eventos.check import run as check
+    from estado_eventos.cli import app as cli
+    from estado_eventos.cli import health
+    from estado_eventos.monitoring import heartbeat
+    from estado_eventos.monitoring import metrics
+    from estado_eventos.monitoring import notify as monitoring
 
     assert all((check, cli, health, heartbeat, metrics, monitoring))
     # Nadie espera a los que vigilan: el sistema los recoge.

@@ -8,8 +8,8 @@ from typing import Any
 
 from typer.main import get_command
 
-from estado_eventos.cli import app
-from estado_eventos.terminal import PROGRAM
+from estado_eventos.cli.app import app
+from estado_eventos.output.streams import PROGRAM
 
 README = Path(__file__).parents[1] / "README.md"
 WIDTH = 78

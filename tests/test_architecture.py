@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import estado_eventos
-from estado_eventos.transitions import TRANSITIONS
+from estado_eventos.domain.transitions import TRANSITIONS
 from tests.faults import FaultyServer, answer
 from tests.program import environment
 

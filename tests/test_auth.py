@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 import pytest
 
-from estado_eventos.transitions import START
+from estado_eventos.domain.transitions import START
 from tests.backend import tokens
 from tests.backend.server import ReferenceBackend
 from tests.faults import Fault, FaultyServer, Request, answer

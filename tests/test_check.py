@@ -20,12 +20,12 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estado_eventos.check_envfile import differences
-from estado_eventos.check_findings import Level
-from estado_eventos.check_probe import skew
-from estado_eventos.check_settings import values
-from estado_eventos.sources import load
-from estado_eventos.transitions import FINISH, START
+from estado_eventos.config.envfile import differences
+from estado_eventos.check.findings import Level
+from estado_eventos.check.probe import skew
+from estado_eventos.check.settings import values
+from estado_eventos.config.sources import load
+from estado_eventos.domain.transitions import FINISH, START
 from tests.backend.server import ReferenceBackend
 from tests.faults import Drip, Fault, FaultyServer, Request, answer
 from tests.program import PROGRAM, Completed, environment, run

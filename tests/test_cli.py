@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from estado_eventos import __version__
-from estado_eventos.cli import main
+from estado_eventos.cli.app import main
 from tests.backend.server import ReferenceBackend
 from tests.faults import FaultyServer, Request, answer
 from tests.program import run

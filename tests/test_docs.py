@@ -14,10 +14,11 @@ from dotenv import dotenv_values
 from prometheus_client.parser import text_string_to_metric_families
 
 import estado_eventos
-from estado_eventos.cli import main
-from estado_eventos.report import ExitCode, Result
-from estado_eventos.settings import Settings
-from estado_eventos.sources import load
+from estado_eventos.cli.app import main
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.report import Result
+from estado_eventos.config.settings import Settings
+from estado_eventos.config.sources import load
 from tests import pictures, reference
 from tests.faults import FaultyServer, answer
 from tests.program import run

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 import trustme
 
-from estado_eventos.report import ExitCode
-from estado_eventos.transitions import FINISH, START
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.transitions import FINISH, START
 from tests.backend.contract import EventId
 from tests.backend.server import ReferenceBackend
 from tests.faults import (

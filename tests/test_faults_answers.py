@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from estado_eventos.transitions import FINISH, START
+from estado_eventos.domain.transitions import FINISH, START
 from tests.faults import Drip, Fault, FaultyServer, Raw, Reaction, Request, Rule, answer
 from tests.program import PROGRAM, check_adds_up, environment
 from tests.terminal_session import in_terminal

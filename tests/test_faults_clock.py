@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from estado_eventos.transitions import START
+from estado_eventos.domain.transitions import START
 from tests.backend.server import ReferenceBackend
 from tests.faults import Fault, FaultyServer, Reaction, Request, answer
 from tests.program import run, start, wait

@@ -21,7 +21,7 @@ from typing import IO
 
 import pytest
 
-from estado_eventos.transitions import START
+from estado_eventos.domain.transitions import START
 from tests.backend.server import ReferenceBackend
 from tests.faults import Fault, FaultyServer, Reaction, Request, Spoiled, answer, check_no_blind_repeats
 from tests.program import PROGRAM, check_adds_up, environment, run, start, wait

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from estado_eventos.transitions import START
+from estado_eventos.domain.transitions import START
 from tests.backend.contract import EventId
 from tests.backend.server import ReferenceBackend
 from tests.faults import Fault, FaultyServer, Reaction, Request, Spoiled

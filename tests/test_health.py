@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from estado_eventos import __version__
-from estado_eventos.health import health, service_info
-from estado_eventos.sources import Loaded
-from estado_eventos.transitions import FINISH
+from estado_eventos.cli.health import health
+from estado_eventos.monitoring.endpoint import service_info
+from estado_eventos.config.sources import Loaded
+from estado_eventos.domain.transitions import FINISH
 from tests.backend.server import ReferenceBackend
 from tests.faults import Fault, FaultyServer, answer
 from tests.program import run

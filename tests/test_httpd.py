@@ -27,10 +27,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from estado_eventos import __version__
-from estado_eventos.httpd import MAX_METRICS_BYTES, MAX_REQUEST_BYTES, Site, respond
-from estado_eventos.render import report_json
-from estado_eventos.report import ExitCode, Outcome, Report, Result, TransitionReport
-from estado_eventos.transitions import START, Event
+from estado_eventos.monitoring.endpoint import MAX_METRICS_BYTES, MAX_REQUEST_BYTES, Site, respond
+from estado_eventos.output.summary import report_json
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.report import Outcome, Report, Result, TransitionReport
+from estado_eventos.domain.transitions import START, Event
 from tests.faults import FaultyServer, answer
 from tests.program import PROGRAM, environment, run
 

@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from estado_eventos import __version__
-from estado_eventos.schedule import GRACE_SECONDS as START_SECONDS
-from estado_eventos.schedule import cron_fields
-from estado_eventos.settings import Settings
-from estado_eventos.signals import GRACE_SECONDS
-from estado_eventos.sources import load
+from estado_eventos.schedule.job import GRACE_SECONDS as START_SECONDS
+from estado_eventos.schedule.calendar import cron_fields
+from estado_eventos.config.settings import Settings
+from estado_eventos.reconcile.signals import GRACE_SECONDS
+from estado_eventos.config.sources import load
 from tests.backend.server import ReferenceBackend
 from tests.program import run
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import estado_eventos
-from estado_eventos.report import ExitCode
+from estado_eventos.domain.exit_codes import ExitCode
 
 DOCUMENT = (Path(__file__).parents[1] / "docs/registro.md").read_text()
 DOCUMENTED = set(re.findall(r"`(.+?)`", DOCUMENT))

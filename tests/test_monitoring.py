@@ -20,9 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from estado_eventos import __version__, metrics
-from estado_eventos.report import ExitCode, Outcome, Report, Result, TransitionReport
-from estado_eventos.transitions import FINISH, START, TRANSITIONS, Event
+from estado_eventos import __version__
+from estado_eventos.monitoring import metrics
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.report import Outcome, Report, Result, TransitionReport
+from estado_eventos.domain.transitions import FINISH, START, TRANSITIONS, Event
 from tests.backend.server import ReferenceBackend
 from tests.faults import Drip, Fault, FaultyServer, Raw, Request, Rule, answer
 from tests.program import PROGRAM, Completed, environment, run, start, wait

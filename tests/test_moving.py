@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from estado_eventos.settings import Settings
-from estado_eventos.transitions import TRANSITIONS
+from estado_eventos.config.settings import Settings
+from estado_eventos.domain.transitions import TRANSITIONS
 
 DOCUMENT = (Path(__file__).parents[1] / "docs/mudanza.md").read_text()
 OLD_SETTINGS = {"BACKEND_URL", "BACKEND_JWT_TOKEN", "SCHEDULER_INTERVAL_SECONDS", "HOST", "PORT", "LOG_LEVEL"}

@@ -14,7 +14,7 @@ import jwt
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from estado_eventos.cli import main
+from estado_eventos.cli.app import main
 from tests.faults import FaultyServer, Request, answer
 
 SECRET = st.text(string.ascii_letters + string.digits + "-._~!$&()*+,;=", min_size=8, max_size=40).map("s3".__add__)

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from estado_eventos.report import ExitCode
-from estado_eventos.settings import Settings
-from estado_eventos.transitions import START, is_safe_id
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.config.settings import Settings
+from estado_eventos.domain.transitions import START, is_safe_id
 from tests.faults import FaultyServer, Raw, Request, answer
 from tests.forked import ForkServer
 from tests.program import Completed, run

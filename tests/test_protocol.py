@@ -10,19 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from estado_eventos.protocol import (
-    Answer,
-    BackendError,
-    Denied,
-    Refused,
-    Unavailable,
-    WrongProtocol,
-    read_applied,
-    read_page,
-    retry_after,
-)
-from estado_eventos.transitions import START, is_safe_id
-from estado_eventos.transport_errors import explain_transport
+from estado_eventos.backend.answers import Answer, read_applied, read_page, retry_after
+from estado_eventos.backend.errors import BackendError, Denied, Refused, Unavailable, WrongProtocol
+from estado_eventos.domain.transitions import START, is_safe_id
+from estado_eventos.backend.network import explain_transport
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from estado_eventos.transitions import FINISH, START, TRANSITIONS, Transition
+from estado_eventos.domain.transitions import FINISH, START, TRANSITIONS, Transition
 from tests.backend.server import ReferenceBackend
 from tests.faults import Drip, Fault, FaultyServer, Request, Rule, answer
 from tests.program import Completed, run, start, wait

@@ -7,18 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estado_eventos import render
-from estado_eventos.report import (
-    ExitCode,
-    Outcome,
-    Report,
-    Result,
-    TransitionReport,
-    gravest,
-    lag_seconds,
-    printable,
-)
-from estado_eventos.transitions import START, Event
+from estado_eventos.output import summary as render
+from estado_eventos.domain.exit_codes import ExitCode, gravest
+from estado_eventos.domain.report import Outcome, Report, Result, TransitionReport, lag_seconds
+from estado_eventos.domain.text import printable
+from estado_eventos.domain.transitions import START, Event
 from tests.program import check_adds_up
 
 NOW = datetime(2026, 1, 1, 10, 0, 0, 123456, UTC)

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estado_eventos.schedule import IntervalError, Job, ScheduleError, calendar, cron_fields, listen_address
-from estado_eventos.schedule_cron import with_block
-from estado_eventos.schedule_status import ScheduleStatus, read_last_report
-from estado_eventos.schedule_units import cron_block, service_unit, units
+from estado_eventos.schedule.calendar import IntervalError, calendar, cron_fields
+from estado_eventos.schedule.job import Job, ScheduleError, listen_address
+from estado_eventos.schedule.cron import with_block
+from estado_eventos.domain.report import read_last_report
+from estado_eventos.schedule.status import ScheduleStatus
+from estado_eventos.schedule.units import cron_block, service_unit, units
 from tests.program import Completed, run
 
 ROOT = Path(__file__).parents[1]

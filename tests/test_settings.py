@@ -6,9 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from estado_eventos import settings, sources
-from estado_eventos.settings import LogFormat, LogLevel, SettingsError
-from estado_eventos.sources import load
+from estado_eventos.config import settings
+from estado_eventos.config import sources
+from estado_eventos.config.settings import LogFormat, LogLevel, SettingsError
+from estado_eventos.config.sources import load
 from tests.faults import FaultyServer, answer
 from tests.program import run
 

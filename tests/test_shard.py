@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estado_eventos.plan import Plan
-from estado_eventos.settings import SettingsError
-from estado_eventos.shard import MAX_SHARDS, WHOLE, Shard
-from estado_eventos.sources import load
-from estado_eventos.transitions import FINISH, START, TRANSITIONS, Event
-from estado_eventos.turn import Turns
+from estado_eventos.reconcile.plan import Plan
+from estado_eventos.config.settings import SettingsError
+from estado_eventos.domain.shard import MAX_SHARDS, WHOLE, Shard
+from estado_eventos.config.sources import load
+from estado_eventos.domain.transitions import FINISH, START, TRANSITIONS, Event
+from estado_eventos.reconcile.lock import Turns
 from tests.backend.server import ReferenceBackend
 from tests.faults import FaultyServer, Request, answer
 from tests.program import Completed, run, start, wait

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from estado_eventos.report import ExitCode
-from estado_eventos.transitions import FINISH, START, TRANSITIONS, Transition
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.transitions import FINISH, START, TRANSITIONS, Transition
 from tests.backend.contract import EventId
 from tests.backend.server import ReferenceBackend
 from tests.faults import Fault, FaultyServer, Late, Reaction, Request, Rule, Spoiled, answer, check_no_blind_repeats

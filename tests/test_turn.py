@@ -8,13 +8,13 @@ import subprocess
 import sys
 import uuid
 
-from estado_eventos.turn import Turns
+from estado_eventos.reconcile.lock import Turns
 from tests.backend.server import ReferenceBackend
 from tests.program import run, start
 
 _HOLD_FOREVER = """
 import asyncio, sys
-from estado_eventos.turn import Turns
+from estado_eventos.reconcile.lock import Turns
 
 async def hold():
     async with Turns().turn(sys.argv[1]):

@@ -23,7 +23,7 @@ def main() -> None:
     # Si hay un click instalado, httpx importa su propia consola, y con ella rich entero: nadie la va a usar.
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
     try:
-        from estado_eventos.cli import main as run
+        from estado_eventos.cli.app import main as run
 
         gc.freeze()
         gc.enable()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from estado_eventos.transitions import START
+from estado_eventos.domain.transitions import START
 from tests.backend.server import ReferenceBackend
 from tests.benchmarks.measure import Row
 from tests.e2e import requisites, wheelhouse

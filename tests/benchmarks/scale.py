@@ -5,7 +5,7 @@ import subprocess
 import time
 from contextlib import ExitStack
 
-from estado_eventos.transitions import START
+from estado_eventos.domain.transitions import START
 from tests.backend.server import ReferenceBackend
 from tests.benchmarks.measure import PROGRAM, Row
 from tests.benchmarks.stub import serving

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from estado_eventos.transitions import FINISH, START, Transition
+from estado_eventos.domain.transitions import FINISH, START, Transition
 
 
 class _Answers(asyncio.Protocol):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from estado_eventos import check_envfile
+from estado_eventos.config import envfile as check_envfile
 from tests.backend.server import ReferenceBackend
 from tests.e2e import wheelhouse
 from tests.e2e.container import Container

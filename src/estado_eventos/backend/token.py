@@ -1,0 +1,83 @@
+"""Un token del backend: hasta cuándo vale y para quién, según él mismo. No comprueba la firma."""
+
+import base64
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from estado_eventos.domain.text import printable, spoken_lag
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Un JWT (RFC 7519). `received_at` es cuándo lo dio el backend, según el reloj de esta máquina, si se sabe."""
+
+    text: str = field(repr=False)
+    received_at: datetime | None = None
+    expires_at: datetime | None = None
+    issued_at: datetime | None = None
+    role: str | None = None
+
+    @classmethod
+    def read(cls, text: str, received_at: datetime | None = None) -> "Token":
+        """Lee lo que el token dice de sí; lo que no se entiende queda a `None`. Nunca falla."""
+        claims = _claims(text)
+        role = claims.get("role")
+        return cls(
+            text,
+            received_at,
+            expires_at=_moment(claims.get("exp")),
+            issued_at=_moment(claims.get("iat")),
+            role=printable(role, 64) if isinstance(role, str) else None,
+        )
+
+    @property
+    def life(self) -> timedelta | None:
+        """Cuánto vive desde que se emite."""
+        return self.expires_at - self.issued_at if self.expires_at and self.issued_at else None
+
+    def left(self, now: datetime) -> timedelta | None:
+        """Cuánto le queda, o `None` si no se sabe.
+
+        De un token que dio el backend cuenta su vida desde que llegó: así no importa que los relojes no coincidan.
+        """
+        if self.received_at and self.life:
+            return self.received_at + self.life - now
+        return self.expires_at - now if self.expires_at else None
+
+    def expired(self, now: datetime) -> bool:
+        """Si ya no vale, hasta donde se sabe."""
+        left = self.left(now)
+        return left is not None and left <= timedelta()
+
+
+def spoken_token(token: Token, now: datetime) -> str:
+    """Hasta cuándo vale un token y para quién, en palabras y sin el token."""
+    left = token.left(now)
+    role = f", rol {token.role}" if token.role else ""
+    if left is None or token.expires_at is None:
+        return f"no dice cuándo caduca{role}"
+    moment = f"{token.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    if left <= timedelta():
+        return f"caducó el {moment}{role}"
+    return f"le quedan {spoken_lag(left.total_seconds())} (caduca el {moment}){role}"
+
+
+def _claims(text: str) -> dict[str, Any]:
+    # A mano porque importar PyJWT cuesta más que todo lo demás que hace una pasada sin eventos.
+    try:
+        payload = text.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _moment(value: object) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

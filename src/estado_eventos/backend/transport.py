@@ -1,0 +1,82 @@
+"""La conexión con el backend: una por carril, con TLS del sistema, proxy solo a propósito y respuestas acotadas."""
+
+import ssl
+from collections.abc import AsyncIterator, Callable
+from typing import cast
+
+import httpx
+
+from estado_eventos.backend.errors import WrongProtocol
+from estado_eventos.config.settings import Settings
+
+MAX_ANSWER_BYTES = 64 << 10
+# gunicorn cierra una conexión ociosa a los 2 s; reutilizarla justo entonces perdería la petición.
+ONE_CONNECTION = httpx.Limits(max_connections=1, keepalive_expiry=1.0)
+"""Una conexión, que se reutiliza mientras está fresca: httpcore la cierra si entretanto llega algo que nadie pidió."""
+_MAX_MARKS = 2_000_000
+"""Las comas y aperturas que puede traer una respuesta: cada una cuesta memoria, y 32 MiB de «{},» serían 800."""
+
+
+def _inner(settings: Settings, tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
+    proxy = None
+    if settings.backend_proxy:
+        url = httpx.URL(settings.backend_proxy.get_secret_value())
+        proxy = httpx.Proxy(url, ssl_context=tls if url.scheme == "https" else None)
+    return httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=ONE_CONNECTION, proxy=proxy)
+
+
+class CappedTransport(httpx.AsyncBaseTransport):
+    """Una conexión que cuenta lo que pide y no deja que ninguna respuesta, tampoco las de renovar, sea enorme."""
+
+    def __init__(self, settings: Settings, tls: ssl.SSLContext, on_request: Callable[[], None]) -> None:
+        """Llama a `on_request` por cada petición que sale."""
+        self._inner = _inner(settings, tls)
+        self._on_request = on_request
+
+    async def aclose(self) -> None:
+        """Cierra la conexión."""
+        await self._inner.aclose()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Lanza `WrongProtocol` si la respuesta viene comprimida o, al leerla, si pasa de `extensions["limit"]`."""
+        self._on_request()
+        response = await self._inner.handle_async_request(request)
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            # httpx descomprime un bloque entero antes de que ningún tope lo vea: 1,5 MB eran 446 MiB.
+            await response.aclose()
+            raise WrongProtocol("la respuesta viene comprimida sin haberlo pedido")
+        if "location" in response.headers:
+            _check_location(request.url, response.headers)
+        limit = request.extensions.get("limit", MAX_ANSWER_BYTES)
+        response.stream = _Capped(cast("httpx.AsyncByteStream", response.stream), limit)
+        return response
+
+
+def _check_location(url: httpx.URL, headers: httpx.Headers) -> None:
+    """Quita `Location` si no es una URL: httpx prepara la redirección aunque no la siga, y no daría la respuesta."""
+    try:
+        url.join(headers["location"])
+    except (httpx.InvalidURL, ValueError):
+        del headers["location"]
+
+
+class _Capped(httpx.AsyncByteStream):
+    """El cuerpo de una respuesta, hasta `limit` bytes y `_MAX_MARKS`; más allá, `WrongProtocol`."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = marks = 0
+        async for chunk in self._stream:
+            size += len(chunk)
+            if size > self._limit:
+                raise WrongProtocol(f"la respuesta pasa de {self._limit >> 10} KiB")
+            marks += sum(map(chunk.count, (b",", b"[", b"{")))
+            if marks > _MAX_MARKS:
+                raise WrongProtocol("la respuesta trae demasiados elementos")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

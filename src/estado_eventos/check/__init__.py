@@ -1,0 +1,1 @@
+"""El diagnóstico: qué va mal y qué mandato o variable lo cura."""

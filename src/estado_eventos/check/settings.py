@@ -1,0 +1,103 @@
+"""La configuración mirada por el diagnóstico: qué vale, de dónde sale y qué les pasa a sus archivos."""
+
+import io
+import os
+import stat
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+from pydantic import SecretStr
+
+from estado_eventos.check.findings import Finding, good, problem
+from estado_eventos.config import sources
+from estado_eventos.config.envfile import differences
+from estado_eventos.config.settings import Settings, SettingsError
+from estado_eventos.config.sources import Loaded
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.text import printable
+
+_SECRETS = ("backend_jwt_token", "backend_password", "backend_proxy", "heartbeat_url")
+_WRITTEN = ("token_cache_file", "metrics_file", "report_file")
+_MAX_FILE_BYTES = 1 << 20
+
+
+def broken(error: SettingsError) -> Iterator[Finding]:
+    """Por qué la configuración no vale, una variable en cada línea."""
+    for sentence in error.problems:
+        cure = "Corríjalo ahí; el README dice qué vale en cada variable"
+        yield problem("settings", printable(sentence).rstrip("."), cure, ExitCode.CONFIG)
+
+
+def values(loaded: Loaded) -> Iterator[Finding]:
+    """Qué vale cada variable que alguien puso y de dónde sale; las demás, juntas. Los secretos no se enseñan."""
+    defaults = []
+    for name in Settings.model_fields:
+        origin = loaded.origin(name)
+        text = _shown(getattr(loaded.settings, name))
+        if any(name in layer.values for layer in loaded.layers):
+            yield good("settings", f"{name.upper()}{text} ({printable(origin)})")
+        elif getattr(loaded.settings, name) is not None:
+            defaults.append(f"{name.upper()}{text}")
+    if defaults:
+        yield good("settings", f"De fábrica: {', '.join(defaults)}")
+    if not loaded.settings.part.is_whole:
+        yield good("settings", f"Reparto: esta es la parte {loaded.settings.part}; los demás eventos son de las otras")
+    for notice in loaded.notices:
+        cure = "Ejecute check con la cuenta que hace las pasadas, o con sudo"
+        yield problem("settings_file", printable(notice).rstrip("."), cure)
+    yield from _unwritable(loaded.settings)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return ": puesta"
+    return f"={value:g}" if isinstance(value, float) else f"={printable(str(value))}"
+
+
+def _unwritable(settings: Settings) -> Iterator[Finding]:
+    """Los archivos que la pasada escribe y esta cuenta no puede."""
+    for name in _WRITTEN:
+        path: Path | None = getattr(settings, name)
+        if path and not os.access(path.parent, os.W_OK | os.X_OK):
+            where = printable(str(path.parent))
+            yield problem(
+                "settings",
+                f"{name.upper()}: en {where} no puede escribir esta cuenta",
+                f"Si es la que hace las pasadas: mkdir -p {where}, y que pueda escribir en él",
+            )
+
+
+def files(env_file: Path | None) -> Iterator[Finding]:
+    """Lo que llama la atención en los archivos de configuración que se leen."""
+    for path in (env_file,) if env_file else (Path(".env"), sources.SYSTEM_ENV_FILE):
+        try:
+            mode = path.stat().st_mode
+            # Una tubería ya la vació quien la carga, y abrirla otra vez esperaría para siempre.
+            if stat.S_ISREG(mode):
+                with path.open("rb") as file:
+                    text = file.read(_MAX_FILE_BYTES).decode()
+                yield from _file(printable(str(path)), mode, text)
+        except (OSError, UnicodeDecodeError):
+            # Si alguien contaba con él, ya lo ha dicho quien lo carga.
+            continue
+
+
+def _file(path: str, mode: int, text: str) -> Iterator[Finding]:
+    found = {binding.key: binding.value for binding in parse_stream(io.StringIO(text)) if binding.key}
+    secrets = [name for name, value in found.items() if name.lower() in _SECRETS and value]
+    if secrets and mode & stat.S_IROTH:
+        message = f"{path}: lo puede leer cualquiera, y dentro está {' y '.join(secrets)}"
+        yield problem("settings_file", message, f"chmod o= {path}")
+    for name in found:
+        close = get_close_matches(name.lower(), Settings.model_fields, n=1, cutoff=0.85)
+        if close and name.lower() not in Settings.model_fields:
+            message = f"{path}: {printable(name, 64)} no es ninguna variable y no se lee"
+            yield problem("settings_file", message, f"¿Será {close[0].upper()}?")
+    for difference in differences(text):
+        message = (
+            f"{path}, línea {difference.line}: {difference.name} no valdría lo mismo si systemd leyera este archivo "
+            f"(EnvironmentFile=): {difference.reason}"
+        )
+        yield problem("settings_file", message, difference.cure)

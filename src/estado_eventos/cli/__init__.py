@@ -1,0 +1,1 @@
+"""Los mandatos: entienden lo tecleado, llaman a los demás y acaban con un código."""

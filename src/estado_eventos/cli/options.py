@@ -1,0 +1,81 @@
+"""Las opciones de los mandatos, cada una escrita una vez."""
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from estado_eventos import __version__
+from estado_eventos.config.settings import LogFormat, LogLevel
+from estado_eventos.domain.transitions import is_safe_id
+from estado_eventos.output.streams import PROGRAM
+
+
+class Scheduler(StrEnum):
+    """Quién ejecuta el programa."""
+
+    SYSTEMD = "systemd"
+    CRON = "cron"
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001  Así lo llama typer.
+    if wanted:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+def _check_ids(ids: list[str] | None) -> list[str]:
+    for event_id in ids or []:
+        if not is_safe_id(event_id):
+            raise typer.BadParameter("un identificador lleva letras, cifras, «-» y «_», 64 como mucho")
+    return ids or []
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}", name):
+        raise typer.BadParameter("un nombre lleva letras, cifras, «-» y «_»")
+    return name
+
+
+EnvFile = Annotated[
+    Path | None,
+    typer.Option("--env-file", metavar="ARCHIVO", help="Archivo de configuración, en vez de los habituales."),
+]
+Level = Annotated[
+    LogLevel | None, typer.Option("--log-level", case_sensitive=False, help="Desde qué gravedad se registra.")
+]
+Format = Annotated[
+    LogFormat | None, typer.Option("--log-format", case_sensitive=False, help="Cómo se escribe el registro.")
+]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Muestra la versión y acaba.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Enseña lo que haría, sin cambiar nada.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--event",
+        metavar="ID",
+        callback=_check_ids,
+        help="Solo este evento, sea de la parte que sea (se puede repetir).",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Escribe en la salida solo el informe, en JSON.")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Dice cuánto le queda al token configurado y de dónde sale, sin enseñarlo.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No escribe nada si todo va bien; para cron.")]
+
+Which = Annotated[Scheduler, typer.Argument(metavar="systemd|cron", help="Quién lo ejecuta.")]
+User = Annotated[bool, typer.Option("--user", help="El systemd del usuario, en vez del del sistema.")]
+Name = Annotated[
+    str, typer.Option("--name", metavar="NOMBRE", callback=_check_name, help="Para varios backends: uno por nombre.")
+]
+Interval = Annotated[
+    int | None, typer.Option("--interval", metavar="SEGUNDOS", min=10, max=86400, help="Cada cuánto, en segundos.")
+]
+Api = Annotated[bool, typer.Option("--api", help="Además, GET /health en HOST:PORT, sin demonio (solo systemd).")]
+DryInstall = Annotated[bool, typer.Option("--dry-run", help="Enseña lo que cambiaría, sin cambiar nada.")]
+StatusAsJson = Annotated[bool, typer.Option("--json", help="Escribe en la salida solo el estado, en JSON.")]

@@ -1,0 +1,1 @@
+"""Los datos: transiciones, eventos e informes. Nada de aquí lee ni escribe."""

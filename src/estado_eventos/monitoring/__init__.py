@@ -1,0 +1,1 @@
+"""Lo que ven los monitores: métricas, latido, último informe y `GET /health`."""

@@ -1,0 +1,1 @@
+"""Lo que sale del proceso por sus salidas y sus archivos: registro, tablas, JSON."""

@@ -1,0 +1,126 @@
+"""El registro: a stderr, en texto, en JSON o con las prioridades del journal; nunca con más de una línea por suceso."""
+
+import logging
+import os
+import sys
+import time
+from datetime import UTC, datetime
+
+from estado_eventos.config.settings import LogFormat, LogLevel
+from estado_eventos.domain.text import printable
+from estado_eventos.output.streams import json_line
+
+_log = logging.getLogger(__name__)
+_PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+_COLORS = {"WARNING": "\033[33m", "ERROR": "\033[31m"}
+_MAX_LINE = 2000
+
+
+class _StderrHandler(logging.Handler):
+    """Escribe en el `sys.stderr` del momento: una barra de progreso lo cambia mientras dura."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if sys.stderr is None:
+            return
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except OSError:
+            # Nadie lee ya el registro: no es motivo para dejar eventos sin mover.
+            return
+
+
+class _TextFormatter(logging.Formatter):
+    """Una línea por suceso; si el suceso dice cómo se cura (`hint`), detrás."""
+
+    hint_apart = False
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+        return "\n".join(f"{moment} - {record.levelname} - {line}" for line in self._lines(record))
+
+    def _lines(self, record: logging.LogRecord) -> list[str]:
+        hint = getattr(record, "hint", "")
+        lines = [f"{record.getMessage()} {hint}." if hint and not self.hint_apart else record.getMessage()]
+        if record.exc_info:
+            lines += self.formatException(record.exc_info).splitlines()
+        return [printable(line, _MAX_LINE) if index == 0 else _keep_indent(line) for index, line in enumerate(lines)]
+
+
+class _TerminalFormatter(_TextFormatter):
+    """Para una persona que mira: lo que va mal, en color, y debajo cómo se cura."""
+
+    hint_apart = True
+
+    def format(self, record: logging.LogRecord) -> str:
+        color, text = _COLORS.get(record.levelname), super().format(record)
+        line = f"{color}{text}\033[0m" if color else text
+        hint = printable(getattr(record, "hint", ""), _MAX_LINE)
+        return f"{line}\n  → {hint}." if hint else line
+
+
+class _JournalFormatter(_TextFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        priority = _PRIORITIES.get(record.levelname, 6)
+        return "\n".join(f"<{priority}>{line}" for line in self._lines(record))
+
+
+class _JsonFormatter(_TextFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        message, *trace = self._lines(record)
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": moment.replace("+00:00", "Z"), "level": record.levelname, "message": message}
+        return json_line(line | ({"traceback": trace} if trace else {}), sys.stderr)
+
+
+def configure(level: LogLevel, log_format: LogFormat, *, quiet: bool = False) -> None:
+    """Prepara el registro. Con `quiet` solo sale lo que va mal."""
+    handler = _StderrHandler()
+    journal = _stderr_is_the_journal()
+    if log_format is LogFormat.JSON:
+        handler.setFormatter(_JsonFormatter())
+    elif log_format in {LogFormat.JOURNAL, LogFormat.AUTO} and journal:
+        handler.setFormatter(_JournalFormatter())
+    else:
+        handler.setFormatter(_TerminalFormatter() if _stderr_has_color() else _TextFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    # httpx cuenta en INFO cada URL y httpcore en DEBUG cada cabecera, token incluido: ni en DEBUG se les deja.
+    root.setLevel(logging.WARNING)
+    # Lo que asyncio cuenta, con su pila de llamadas, es un error que ya recibe quien espera por él.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    own = logging.getLogger("estado_eventos")
+    own.setLevel(max(logging.WARNING, level.number) if quiet else level.number)
+
+
+def describe_bug(error: BaseException) -> str:
+    """Un fallo del programa, o de la máquina bajo él, en una frase; la pila de llamadas solo con `LOG_LEVEL=DEBUG`."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    _log.debug("Fallo interno", exc_info=error)
+    if isinstance(error, MemoryError):
+        return "no hay bastante memoria para acabar"
+    if isinstance(error, OSError) and error.strerror:
+        return f"el sistema no deja seguir: {printable(error.strerror)}. Con LOG_LEVEL=DEBUG se ve dónde"
+    return f"fallo interno ({type(error).__name__}): es un error del programa. Con LOG_LEVEL=DEBUG se ve dónde"
+
+
+def _stderr_has_color() -> bool:
+    """Si stderr es un terminal con color y nadie ha pedido que no lo haya (no-color.org)."""
+    colorless = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    return sys.stderr is not None and sys.stderr.isatty() and not colorless
+
+
+def _stderr_is_the_journal() -> bool:
+    """Si `JOURNAL_STREAM` nombra el dispositivo y el inodo de este stderr (systemd.exec(5))."""
+    try:
+        device, inode = os.environ.get("JOURNAL_STREAM", "").split(":")
+        status = os.fstat(2)
+        return (status.st_dev, status.st_ino) == (int(device), int(inode))
+    except (OSError, ValueError):
+        return False
+
+
+def _keep_indent(line: str) -> str:
+    text = line.lstrip(" ")
+    return " " * (len(line) - len(text)) + printable(text, _MAX_LINE)

@@ -1,0 +1,66 @@
+"""El límite de tiempo de una pasada."""
+
+import asyncio
+import math
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from estado_eventos.reconcile.signals import GRACE_SECONDS
+
+_GRACE_SHARE = 0.1
+"""La parte de la pasada que, si es menos que `GRACE_SECONDS`, se deja antes del límite a lo que está en camino."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Por qué se cortó la pasada antes de acabar."""
+
+    reason: str
+    by_deadline: bool
+
+
+class Deadline:
+    """Lo que para una pasada: su límite de tiempo, que una señal adelanta, con un solo `asyncio.timeout`.
+
+    Poco antes del límite (`last_start`, hora del bucle) se pone `closing` y ya no se empieza nada: lo que siguiera en
+    camino al cortar, otra pasada podría pedirlo encima.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """El tiempo cuenta desde que se entra en `enforced`."""
+        self.closing = asyncio.Event()
+        self.last_start = math.inf
+        self._seconds = seconds
+        self._timeout: asyncio.Timeout | None = None
+        self._signal: signal.Signals | None = None
+
+    @asynccontextmanager
+    async def enforced(self) -> AsyncIterator[None]:
+        """Mientras dura el bloque corre el tiempo; si se acaba, el bloque se corta sin error."""
+        loop = asyncio.get_running_loop()
+        self.last_start = loop.time() + self._seconds - min(GRACE_SECONDS, self._seconds * _GRACE_SHARE)
+        loop.call_at(self.last_start, self.closing.set)
+        try:
+            async with asyncio.timeout(self._seconds) as self._timeout:
+                yield
+        except TimeoutError:
+            self.closing.set()
+
+    def hasten(self, number: signal.Signals, at: float) -> None:
+        """Acaba antes por una señal: la primera da un respiro a lo que está en camino; la segunda, ninguno."""
+        limit = at + (0.0 if self._signal else GRACE_SECONDS)
+        self._signal = number
+        self.closing.set()
+        if self._timeout:
+            self._timeout.reschedule(min(limit, self._timeout.when() or limit))
+
+    @property
+    def interruption(self) -> Interruption | None:
+        """Por qué se cortó, si se cortó."""
+        if self._signal:
+            return Interruption(f"la interrumpió {self._signal.name}", by_deadline=False)
+        if self.closing.is_set():
+            return Interruption(f"se acabó el tiempo de la pasada ({self._seconds:g} s)", by_deadline=True)
+        return None

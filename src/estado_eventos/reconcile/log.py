@@ -1,0 +1,64 @@
+"""Las líneas del registro mientras la pasada corre; las cinco de siempre son las del servicio antiguo."""
+
+import logging
+
+from estado_eventos.domain.report import Result
+from estado_eventos.domain.shard import Shard
+from estado_eventos.domain.text import printable
+from estado_eventos.domain.transitions import Event, Transition
+
+_log = logging.getLogger(__name__)
+
+
+def log_shard(shard: Shard) -> None:
+    """Que la pasada es solo de una parte de los eventos."""
+    if not shard.is_whole:
+        _log.info("Parte %s: solo los eventos que le tocan", shard)
+
+
+def log_job(transition: Transition) -> None:
+    """Que empieza una transición; el nombre del trabajo es el del antiguo planificador."""
+    _log.info("Ejecutando job: %s", transition.job)
+
+
+def log_found(transition: Transition, pending: int) -> None:
+    """Cuántos eventos hay pendientes."""
+    if pending:
+        _log.info("Se encontraron %d evento(s) pendiente(s) de %s", pending, transition.noun)
+    else:
+        _log.info("No hay eventos pendientes de %s", transition.noun)
+
+
+def log_attempt(transition: Transition, event: Event) -> None:
+    """Que se va a intentar un evento."""
+    if _log.isEnabledFor(logging.INFO):
+        due = event.due_text or "desconocida"
+        _log.info(
+            "Intentando %s evento %s (fecha %s: %s)",
+            transition.infinitive,
+            event.key,
+            transition.date_label,
+            due,
+        )
+
+
+def log_unsettled(event: Event, attempts: int, reason: object) -> None:
+    """Que un intento no dio un sí claro: lo decide la lista siguiente."""
+    _log.info("Evento %s sin confirmar (intento %d): %s", event.key, attempts, reason)
+
+
+def log_unread(transition: Transition, reason: object) -> None:
+    """Que una lista no se pudo leer, o no entera."""
+    _log.info("Lista de pendientes de %s: %s", transition.noun, reason)
+
+
+def log_settled(transition: Transition, event: Event, result: Result, error: str | None) -> None:
+    """Cómo acabó un evento."""
+    match result:
+        case Result.DONE:
+            _log.info("✓ Evento %s %s exitosamente", event.key, transition.participle)
+        case Result.ALREADY_DONE:
+            _log.info("✓ Evento %s: ya no está pendiente de %s", event.key, transition.noun)
+        case Result.FAILED:
+            name = printable(event.key, 64) if event.id is not None else "sin id"
+            _log.warning("✗ No se pudo %s el evento %s: %s", transition.infinitive, name, error)

@@ -1,0 +1,144 @@
+"""Una pasada de principio a fin: el bucle de asyncio, el límite de tiempo, las señales y el informe."""
+
+import asyncio
+import os
+import re
+import time
+import uuid
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from estado_eventos.backend.auth import Account, BearerAuth
+from estado_eventos.backend.client import Backend, request_headers
+from estado_eventos.backend.network import tls_context
+from estado_eventos.backend.token import Token
+from estado_eventos.config.settings import Settings
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.report import Report
+from estado_eventos.output.progress import ProgressCallback
+from estado_eventos.reconcile.deadline import Deadline
+from estado_eventos.reconcile.lock import PassLock
+from estado_eventos.reconcile.log import log_shard
+from estado_eventos.reconcile.plan import Plan
+from estado_eventos.reconcile.reconciler import Reconciler
+from estado_eventos.reconcile.signals import RELEASE_SECONDS, Signals
+
+_OTHER_FILES = 16
+"""Los archivos que abre una pasada además de sus conexiones: salidas, bucle, señales, turnos y resolver nombres."""
+_FILES_A_WORKER = 2
+"""Mientras se conecta, un trabajador puede estar probando dos direcciones."""
+
+T = TypeVar("T")
+
+
+def run_pass(
+    settings: Settings, plan: Plan, run_id: str, signals: Signals, progress: ProgressCallback | None = None
+) -> Report:
+    """Hace la pasada y devuelve su informe; acaba a tiempo pase lo que pase en la red."""
+    return run_async(_pass(settings, plan, run_id, signals, progress))
+
+
+def sign_in(settings: Settings, account: Account, run_id: str) -> Token:
+    """Pide un token al backend con esa cuenta; lanza `BackendError`."""
+
+    async def ask() -> Token:
+        headers = request_headers(run_id)
+        async with Backend(settings, BearerAuth(settings, headers), tls_context(settings), headers) as backend:
+            return await backend.sign_in(account)
+
+    return run_async(ask())
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Ejecuta `work` en un bucle propio.
+
+    No en el de `asyncio.run`, que al acabar espera a que el sistema resuelva los nombres que quedaron a medias: con un
+    DNS colgado serían varios segundos más allá del límite.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.run_until_complete(_let_go())
+        loop.close()
+
+
+async def _let_go() -> None:
+    """Suelta lo que un corte dejó a medias: conexiones que se abrían, sockets que se cerraban."""
+    halves = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in halves:
+        task.cancel()
+    await asyncio.gather(*halves, return_exceptions=True)
+    await asyncio.sleep(0)
+
+
+async def _pass(
+    settings: Settings, plan: Plan, run_id: str, signals: Signals, progress: ProgressCallback | None
+) -> Report:
+    started_at, started = datetime.now(UTC), time.monotonic()
+    headers = request_headers(run_id)
+    auth = BearerAuth(settings, headers)
+    auth.warn_if_expiring(started_at)
+    plan = replace(plan, shard=settings.part)
+    log_shard(plan.scope)
+    tls = tls_context(settings)
+    deadline = Deadline(settings.pass_timeout)
+    async with AsyncExitStack() as stack:
+        backends = [await stack.enter_async_context(Backend(settings, auth, tls, headers)) for _ in plan.transitions]
+        reconcilers = [
+            Reconciler(transition, plan, backend, deadline, progress)
+            for transition, backend in zip(plan.transitions, backends, strict=True)
+        ]
+        await _reconcile(reconcilers, deadline, signals, settings)
+        interruption = deadline.interruption
+        return Report(
+            run_id=run_id,
+            command=plan.command,
+            backend=settings.backend_url,
+            started_at=started_at,
+            duration_seconds=time.monotonic() - started,
+            dry_run=plan.dry_run,
+            shard=plan.scope,
+            requests=sum(backend.requests for backend in backends),
+            token_expires_at=auth.expires_at,
+            transitions=tuple(reconciler.report(interruption) for reconciler in reconcilers),
+        )
+
+
+async def _reconcile(
+    reconcilers: Sequence[Reconciler], deadline: Deadline, signals: Signals, settings: Settings
+) -> None:
+    """Todas las transiciones a la vez, hasta que acaben o las corte el límite o una señal."""
+    lock, workers = PassLock(), _workers(settings.max_concurrency, len(reconcilers))
+    # Si el proceso se queda parado escribiendo donde nadie lee (un Ctrl-S, un paginador), el límite no puede
+    # cortarlo; pero sí se puede soltar el turno, para que las pasadas siguientes no esperen por él.
+    with signals.guard(settings.pass_timeout + RELEASE_SECONDS, lock.release):
+        async with deadline.enforced():
+            with signals.told_to(deadline.hasten):
+                for number, at in signals.received[-1:]:
+                    deadline.hasten(number, at)
+                await asyncio.gather(*(reconciler.run(workers, lock) for reconciler in reconcilers))
+
+
+def _workers(wanted: int, transitions: int) -> int:
+    """Los trabajadores de cada transición: los que se piden, si caben en los archivos que se pueden abrir.
+
+    Con más que `ulimit -n`, las conexiones que no caben serían eventos fallidos; así solo va más despacio.
+    """
+    return max(1, min(wanted, (os.sysconf("SC_OPEN_MAX") - _OTHER_FILES) // (_FILES_A_WORKER * transitions)))
+
+
+def failed_report(command: str, run_id: str, code: ExitCode, problem: str) -> Report:
+    """El informe de una pasada que no llegó a empezar."""
+    return Report(run_id, command, None, datetime.now(UTC), problem=problem, problem_code=code)
+
+
+def new_run_id() -> str:
+    """El identificador de esta ejecución: el de systemd si este es el proceso principal de la unidad, o un UUID."""
+    invocation = os.environ.get("INVOCATION_ID", "")
+    if os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid()) and re.fullmatch(r"[0-9a-f]{32}", invocation):
+        return invocation
+    return str(uuid.uuid4())

@@ -1,0 +1,108 @@
+"""Lo que se sabe de cada evento en una pasada. Sin red y sin reloj propio."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from estado_eventos.domain.report import Outcome, Result, lag_seconds
+from estado_eventos.domain.transitions import Event
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class TrackedEvent:
+    """Un evento en la pasada; mientras no tiene `result`, no está resuelto.
+
+    `error` es lo que dijo el último intento. Hasta `busy_until` (la hora del bucle), el backend puede seguir en él.
+    """
+
+    event: Event
+    attempts: int = 0
+    result: Result | None = None
+    status: str | None = None
+    settled_at: datetime | None = None
+    error: str | None = None
+    denied: bool = False
+    busy_until: float = 0.0
+
+
+class Tracker:
+    """Los eventos vistos en la pasada, cada uno una vez. La última lista leída tiene la última palabra."""
+
+    def __init__(self, takes: Callable[[Event], bool]) -> None:
+        """Los eventos para los que `takes` dice que no, no existen."""
+        self._takes = takes
+        self._tracked: dict[str, TrackedEvent] = {}
+        self.bad: tuple[Event, ...] = ()
+        self.settled = 0
+
+    def __len__(self) -> int:
+        """Cuántos eventos hay, incluidos los que la lista trae mal escritos."""
+        return len(self._tracked) + len(self.bad)
+
+    @property
+    def has_unsettled(self) -> bool:
+        """Si queda algún evento por resolver."""
+        return self.settled < len(self._tracked)
+
+    def unsettled(self) -> Iterator[TrackedEvent]:
+        """Los eventos por resolver."""
+        return (tracked for tracked in self._tracked.values() if tracked.result is None)
+
+    @property
+    def denial(self) -> str | None:
+        """Lo que dijo el backend al negar el permiso para un evento que se quedó sin hacer, o `None`."""
+        undone = (tracked for tracked in self._tracked.values() if tracked.result in {Result.FAILED, None})
+        return next((f"evento {tracked.event.key}: {tracked.error}" for tracked in undone if tracked.denied), None)
+
+    def read(self, events: Iterable[Event], *, add: bool = True) -> list[TrackedEvent]:
+        """Apunta lo que dice una lista y devuelve lo que enseña, lo más antiguo primero, resuelto o no.
+
+        Con `add=False` los eventos que no se conocían se dejan para la pasada siguiente.
+        """
+        wanted = [event for event in events if self._takes(event)]
+        self.bad = tuple(event for event in wanted if event.problem)
+        shown: dict[str, Event] = {}
+        for event in wanted:
+            if not event.problem:
+                shown.setdefault(event.key, event)
+        if add:
+            for key, event in shown.items():
+                if key not in self._tracked:
+                    self._tracked[key] = TrackedEvent(event)
+        found = [tracked for key in shown if (tracked := self._tracked.get(key))]
+        found.sort(key=lambda tracked: tracked.event.due_at or _NEVER)
+        return found
+
+    def settle(self, tracked: TrackedEvent, result: Result, at: datetime, status: str | None = None) -> None:
+        """Resuelve un evento; `at` es cuándo se supo."""
+        tracked.result = result
+        tracked.settled_at = at
+        tracked.status = status
+        self.settled += 1
+
+    def reopen(self, tracked: TrackedEvent, reason: str) -> None:
+        """Deja otra vez sin resolver un evento que una lista sigue enseñando; `reason` dice qué pasó."""
+        tracked.result = tracked.settled_at = tracked.status = None
+        tracked.error = reason
+        self.settled -= 1
+
+    def outcomes(self, now: datetime) -> tuple[Outcome, ...]:
+        """Cómo queda cada evento; lo que no se resolvió cuenta como `SKIPPED`."""
+        known = (
+            Outcome(
+                event=tracked.event,
+                result=tracked.result or Result.SKIPPED,
+                status=tracked.status,
+                attempts=tracked.attempts,
+                lag_seconds=lag_seconds(tracked.event, tracked.settled_at or now),
+                error=tracked.error if tracked.result in {Result.FAILED, None} else None,
+            )
+            for tracked in self._tracked.values()
+        )
+        bad = (
+            Outcome(event, Result.FAILED, lag_seconds=lag_seconds(event, now), error=event.problem)
+            for event in self.bad
+        )
+        return (*known, *bad)

@@ -1,0 +1,1 @@
+"""Lo que ejecuta el programa a su hora: systemd y cron."""

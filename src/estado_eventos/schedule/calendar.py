@@ -1,0 +1,78 @@
+"""Cada cuánto se ejecuta, como lo escriben systemd y cron. Sin E/S."""
+
+import math
+from collections.abc import Callable, Iterator
+
+from estado_eventos.schedule.job import ScheduleError
+
+_HOUR, _DAY = 3600, 86400
+
+
+class IntervalError(ScheduleError):
+    """Un intervalo que el planificador no sabe expresar; el mensaje dice el más cercano que sí."""
+
+
+def calendar(interval: int) -> tuple[str, ...]:
+    """Las líneas `OnCalendar=` que juntas dan un tic cada `interval` segundos, contados desde la medianoche UTC.
+
+    Lanza `IntervalError`.
+    """
+    lines = _calendar(interval)
+    if lines is None:
+        raise IntervalError(_nearest(interval, "systemd", lambda other: _calendar(other) is not None))
+    return lines
+
+
+def _calendar(interval: int) -> tuple[str, ...] | None:
+    if _DAY % interval == 0 and interval % _HOUR == 0:
+        hours = interval // _HOUR
+        return (f"*-*-* {'00' if hours == 24 else f'00/{hours}' if hours > 1 else '*'}:00:00 UTC",)
+    if _DAY % interval == 0 and interval % 60 == 0:
+        return tuple(_classes(interval // 60, 60, lambda hour, minutes: f"*-*-* {hour}:{minutes}:00 UTC"))
+    if _HOUR % interval == 0:
+        return tuple(_classes(interval, 60, lambda minute, seconds: f"*-*-* *:{minute}:{seconds} UTC"))
+    return None
+
+
+def _classes(step: int, size: int, line: Callable[[str, str], str]) -> Iterator[str]:
+    """Los tics cada `step` repartidos en unidades de `size`: una línea por cada unidad distinta del ciclo."""
+    cycle = math.lcm(step, size)
+    period = cycle // size
+    for unit in range(period):
+        ticks = [tick % size for tick in range(0, cycle, step) if tick // size == unit]
+        if ticks:
+            which = "*" if period == 1 else f"{unit:02d}/{period}"
+            yield line(which, _field(ticks, step, size))
+
+
+def _field(ticks: list[int], step: int, size: int) -> str:
+    if len(ticks) == size:
+        return "*"
+    return f"{ticks[0]:02d}/{step}" if len(ticks) > 1 else f"{ticks[0]:02d}"
+
+
+def cron_fields(interval: int) -> str:
+    """Los cinco campos de cron para un tic cada `interval` segundos. Lanza `IntervalError`."""
+    fields = _cron_fields(interval)
+    if fields is None:
+        raise IntervalError(_nearest(interval, "cron", lambda other: _cron_fields(other) is not None))
+    return fields
+
+
+def _cron_fields(interval: int) -> str | None:
+    if interval % 60 or _DAY % interval:
+        return None
+    minutes, hours = interval // 60, interval // _HOUR
+    if interval < _HOUR:
+        return (f"*/{minutes} * * * *" if minutes > 1 else "* * * * *") if _HOUR % interval == 0 else None
+    if interval % _HOUR:
+        return None
+    return "0 0 * * *" if interval == _DAY else f"0 */{hours} * * *" if hours > 1 else "0 * * * *"
+
+
+def _nearest(interval: int, scheduler: str, works: Callable[[int], bool]) -> str:
+    nearest = min((other for other in range(10, _DAY + 1) if works(other)), key=lambda other: abs(other - interval))
+    return (
+        f"SCHEDULER_INTERVAL_SECONDS: {scheduler} no sabe ejecutar algo cada {interval} s. "
+        f"Lo más cercano que sabe es {nearest}"
+    )

@@ -1,0 +1,109 @@
+"""Instalar, quitar y mirar el bloque del crontab; lo demás que haya en él no se toca."""
+
+import re
+from pathlib import Path
+
+from estado_eventos.config import sources
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.text import printable
+from estado_eventos.schedule.calendar import cron_fields
+from estado_eventos.schedule.job import Job, ScheduleError, with_executable
+from estado_eventos.schedule.status import ScheduleStatus, last_report
+from estado_eventos.schedule.steps import Steps, capture, compile_bytecode, need, write_settings
+from estado_eventos.schedule.units import cron_block, cron_marks
+
+_PID_FILES = ("/run/crond.pid", "/run/cron.pid", "/var/run/crond.pid")
+
+
+def install(job: Job, steps: Steps) -> None:
+    """Pone el bloque en el crontab de quien lo ejecuta; repetirlo no cambia nada. Lanza `ScheduleError`."""
+    cron_fields(job.interval)
+    need("crontab", "instale cron")
+    job = with_executable(job)
+    state = job.state_directory
+    extra = f"\nTOKEN_CACHE_FILE={state}/token\nREPORT_FILE={state}/report.json\n"
+    write_settings(steps, Path(job.env_file), 0o600, extra)
+    compile_bytecode(steps)
+    before = _read()
+    _write(before, with_block(before, job.unit, cron_block(job, need("flock", "instale util-linux"))), steps)
+    steps.run("mkdir", "-p", "-m", "700", str(state))
+    steps.tell(f"Revise {job.env_file} y pruebe: estado-eventos --env-file {job.env_file} run-once")
+
+
+def remove(job: Job, steps: Steps) -> None:
+    """Quita el bloque y deja la configuración. Lanza `ScheduleError`."""
+    need("crontab", "instale cron")
+    before = _read()
+    after = with_block(before, job.unit, "")
+    if after == before:
+        steps.tell(f"= {job.unit}: no está en el crontab")
+        return
+    _write(before, after, steps)
+    steps.run("rm", "-rf", str(job.state_directory))
+    steps.tell(f"La configuración queda en {job.env_file}")
+
+
+def status(job: Job) -> ScheduleStatus:
+    """Si está el bloque, si hay un cron en marcha y cómo fue la última pasada. Lanza `ScheduleError`."""
+    need("crontab", "instale cron")
+    _, mark, block = _read().partition(cron_marks(job.unit)[0] + "\n")
+    installed = bool(mark)
+    report_file = _report_file(Path(job.env_file))
+    return ScheduleStatus(
+        scheduler="cron",
+        name=job.unit,
+        installed=installed,
+        active=installed and _is_running(),
+        next_tick=" ".join(block.split(maxsplit=5)[:5]) if installed else None,
+        last_report=last_report(report_file) if report_file else None,
+    )
+
+
+def _report_file(env_file: Path) -> Path | None:
+    return sources.load({}, env_file, half_account=True).settings.report_file if env_file.exists() else None
+
+
+def with_block(crontab: str, unit: str, block: str) -> str:
+    """El crontab con nuestro bloque puesto, cambiado o (vacío) quitado, y todo lo demás igual.
+
+    Lanza `ScheduleError` si el bloque está a medias: adivinar dónde acaba podría llevarse líneas ajenas.
+    """
+    begin, end = cron_marks(unit)
+    lines = crontab.split("\n")
+    begins = [index for index, line in enumerate(lines) if line.rstrip("\r") == begin]
+    ends = [index for index, line in enumerate(lines) if line.rstrip("\r") == end]
+    if not begins and not ends:
+        separator = "" if not crontab or crontab.endswith("\n") else "\n"
+        return crontab + separator + block if block else crontab
+    if len(begins) != 1 or len(ends) != 1 or ends[0] < begins[0]:
+        raise ScheduleError(f"El bloque de {unit} en el crontab está a medias: arréglelo con «crontab -e» y repita")
+    rest = "\n".join(lines[ends[0] + 1 :])
+    head = "".join(line + "\n" for line in lines[: begins[0]])
+    return head + block + rest
+
+
+def _read() -> str:
+    result = capture(["crontab", "-l"])
+    if result.returncode == 0:
+        # El `crontab -l` de Debian escribe «\r» donde hay un retorno de carro: tal cual, no volvería a serlo.
+        return re.sub(r"\\r$", "\r", result.stdout, flags=re.MULTILINE)
+    if "no crontab" in result.stderr.lower():
+        return ""
+    raise ScheduleError(f"No se puede leer el crontab: {printable(result.stderr)}", code=ExitCode.UNAVAILABLE)
+
+
+def _write(before: str, after: str, steps: Steps) -> None:
+    if before == after:
+        steps.tell("= crontab: ya estaba así")
+        return
+    if steps.dry_run:
+        steps.diff("crontab", before, after)
+        return
+    result = capture(["crontab", "-"], after) if after else capture(["crontab", "-r"])
+    if result.returncode:
+        raise ScheduleError(f"No se puede escribir el crontab: {printable(result.stderr)}", code=ExitCode.UNAVAILABLE)
+    steps.tell("✓ crontab: escrito" if after else "✓ crontab: quitado, no había nada más")
+
+
+def _is_running() -> bool:
+    return any(Path(path).exists() for path in _PID_FILES)

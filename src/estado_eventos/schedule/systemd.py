@@ -1,0 +1,142 @@
+"""Instalar, quitar y mirar el temporizador de systemd."""
+
+import os
+import pwd
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.schedule.calendar import calendar
+from estado_eventos.schedule.job import SYSTEM_USER, Job, ScheduleError, with_executable
+from estado_eventos.schedule.status import ScheduleStatus, last_report
+from estado_eventos.schedule.steps import Steps, capture, compile_bytecode, need, write_settings
+from estado_eventos.schedule.units import sysusers, units
+
+_SYSUSERS = Path("/etc/sysusers.d", f"{SYSTEM_USER}.conf")
+# Lo que `ProtectHome=yes` deja vacío para el servicio.
+_HIDDEN = tuple(map(Path, ("/root", "/home", "/run/user")))
+
+
+def install(job: Job, steps: Steps) -> None:
+    """Instala y pone en marcha el temporizador; repetirlo no cambia nada. Lanza `ScheduleError` o `IntervalError`."""
+    calendar(job.interval)
+    _check_manager(job)
+    _check_rights(job, steps)
+    job = with_executable(job)
+    if not job.user:
+        _check_visible(Path(job.executable))
+        _create_user(steps)
+        write_settings(steps, Path(job.env_file), 0o640)
+        _let_read(steps, Path(job.env_file))
+        compile_bytecode(steps)
+    else:
+        write_settings(steps, Path(job.env_file), 0o600)
+        steps.run("mkdir", "-p", "-m", "700", str(job.state_directory))
+    changed = [name for name, text in units(job).items() if steps.write(_directory(job) / name, text)]
+    steps.run(*_systemctl(job), "daemon-reload")
+    for unit in (f"{job.unit}.timer", f"{job.unit}-api.socket"):
+        if unit in units(job):
+            steps.run(*_systemctl(job), "enable", "--now", unit)
+        if unit in changed:
+            steps.run(*_systemctl(job), "restart", unit)
+    steps.tell(f"Revise {job.env_file} y pruebe: {' '.join(_systemctl(job))} start {job.unit}.service")
+
+
+def remove(job: Job, steps: Steps) -> None:
+    """Deshace `install` y deja la configuración. Lanza `ScheduleError`."""
+    _check_manager(job)
+    _check_rights(job, steps)
+    installed = [path for path in map(_directory(job).joinpath, units(replace(job, listen="[::]:1"))) if path.exists()]
+    if not installed:
+        steps.tell(f"= {job.unit}: no está instalado")
+        return
+    for unit in (f"{job.unit}.timer", f"{job.unit}-api.socket"):
+        if _directory(job) / unit in installed:
+            steps.run(*_systemctl(job), "disable", "--now", unit, check=False)
+    steps.run(*_systemctl(job), "stop", f"{job.unit}.service", f"{job.unit}-api@*.service", check=False)
+    steps.run("rm", "-rf", str(job.state_directory))
+    for path in installed:
+        steps.delete(path)
+    steps.run(*_systemctl(job), "daemon-reload")
+    steps.run(*_systemctl(job), "reset-failed", f"{job.unit}.service", f"{job.unit}.timer", check=False)
+    if not job.user and not list(_directory(job).glob(f"{SYSTEM_USER}*.service")):
+        _delete_user(steps, Path(job.env_file).parent)
+    steps.tell(f"La configuración queda en {job.env_file}")
+
+
+def status(job: Job) -> ScheduleStatus:
+    """Cómo está el temporizador y cómo fue la última pasada. Lanza `ScheduleError`."""
+    _check_manager(job)
+    timer = _properties(job, "timer", "LoadState", "ActiveState", "NextElapseUSecRealtime")
+    service = _properties(job, "service", "ExecMainStatus", "ExecMainExitTimestamp", "ExecMainCode")
+    code = service.get("ExecMainStatus", "")
+    ran = bool(service.get("ExecMainExitTimestamp")) and code.isdigit()
+    return ScheduleStatus(
+        scheduler="systemd",
+        name=job.unit,
+        installed=timer.get("LoadState") == "loaded",
+        active=timer.get("ActiveState") == "active",
+        next_tick=timer.get("NextElapseUSecRealtime") or None,
+        last_exit_code=int(code) if ran else None,
+        last_report=last_report(job.report_file),
+    )
+
+
+def _properties(job: Job, kind: str, *names: str) -> dict[str, str]:
+    command = [*_systemctl(job), "show", f"{job.unit}.{kind}", *(f"--property={name}" for name in names)]
+    pairs = (line.partition("=") for line in capture(command).stdout.splitlines())
+    return {name: value for name, _, value in pairs}
+
+
+def _systemctl(job: Job) -> tuple[str, ...]:
+    return ("systemctl", "--user") if job.user else ("systemctl",)
+
+
+def _directory(job: Job) -> Path:
+    return Path.home() / ".config/systemd/user" if job.user else Path("/etc/systemd/system")
+
+
+def _check_manager(job: Job) -> None:
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")) if job.user else Path("/run")
+    need("systemctl", "use «estado-eventos schedule install cron»")
+    if not (runtime / "systemd").is_dir() or not Path("/run/systemd/system").is_dir():
+        whose = "No hay un systemd de este usuario" if job.user else "Este sistema no se arrancó con systemd"
+        raise ScheduleError(f"{whose}: use «estado-eventos schedule install cron»", code=ExitCode.UNAVAILABLE)
+
+
+def _check_rights(job: Job, steps: Steps) -> None:
+    if not job.user and not steps.dry_run and os.geteuid() != 0:
+        raise ScheduleError(
+            "Hace falta ser root: repita con sudo, o instálelo para usted con --user", code=ExitCode.NOPERM
+        )
+
+
+def _check_visible(executable: Path) -> None:
+    if any(executable.is_relative_to(hidden) for hidden in _HIDDEN):
+        raise ScheduleError(
+            f"{executable} está donde el servicio, aislado, no puede leer. "
+            "Instale el programa con «pipx install --global estado-eventos» y repita"
+        )
+
+
+def _create_user(steps: Steps) -> None:
+    steps.write(_SYSUSERS, sysusers())
+    with suppress(KeyError):
+        pwd.getpwnam(SYSTEM_USER)
+        return
+    steps.run("systemd-sysusers", str(_SYSUSERS))
+
+
+def _delete_user(steps: Steps, settings: Path) -> None:
+    if steps.delete(_SYSUSERS):
+        # El grupo desaparece: que la configuración no quede de un número que mañana sea de otro.
+        for path in settings.glob("*.env"):
+            steps.run("chown", "root:root", str(path), check=False)
+        steps.run("userdel", SYSTEM_USER, check=False)
+
+
+def _let_read(steps: Steps, path: Path) -> None:
+    """Que el usuario del servicio pueda leer la configuración, y nadie más que él y root."""
+    steps.run("chown", f"root:{SYSTEM_USER}", str(path))
+    steps.run("chmod", "u=rw,g=r,o=", str(path))

@@ -1,0 +1,213 @@
+"""Los textos que se instalan: las unidades de systemd, el usuario y el bloque de cron. Sin E/S."""
+
+import shlex
+from pathlib import PurePath
+
+from estado_eventos.schedule.calendar import calendar, cron_fields
+from estado_eventos.schedule.job import SYSTEM_USER, Job
+
+FLOCK = "/usr/bin/flock"
+_CREDENTIALS = ("BACKEND_EMAIL", "BACKEND_PASSWORD", "BACKEND_JWT_TOKEN", "HEARTBEAT_URL")
+
+_USER_SANDBOX = """\
+NoNewPrivileges=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallErrorNumber=EPERM
+SystemCallFilter=@system-service
+UMask=0077
+"""
+_SANDBOX = f"""\
+{_USER_SANDBOX}SystemCallFilter=~@privileged @resources
+AmbientCapabilities=
+CapabilityBoundingSet=
+DevicePolicy=closed
+KeyringMode=private
+PrivateDevices=yes
+PrivateIPC=yes
+PrivateTmp=yes
+PrivateUsers=yes
+ProcSubset=pid
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProtectSystem=strict
+RemoveIPC=yes
+"""
+
+
+_API_SANDBOX = f"""\
+DynamicUser=yes
+InaccessiblePaths=-/etc/estado-eventos
+IPAddressDeny=any
+MemoryMax=128M
+PrivateNetwork=yes
+TasksMax=8
+
+# El mismo aislamiento que el del servicio de las pasadas.
+{_SANDBOX}"""
+
+
+def service_unit(job: Job) -> str:
+    """El servicio que hace una pasada: con su usuario, su límite por encima del de la pasada y aislado del sistema.
+
+    El intervalo y el límite van en la unidad y pesan más que el archivo de configuración: no pueden no concordar.
+    """
+    command = " ".join(_quoted(word) for word in (str(job.executable), "--env-file", str(job.env_file), "run-once"))
+    network = "" if job.user else "Wants=network-online.target\nAfter=network-online.target\n"
+    return f"""\
+{_header(job, "service")}
+[Unit]
+Description=Estado de Eventos: una pasada por los eventos pendientes
+{network}
+[Service]
+Type=oneshot
+ExecStart={command}
+Environment=SCHEDULER_INTERVAL_SECONDS={job.interval}
+Environment=PASS_TIMEOUT={job.deadline:g}
+Environment=TOKEN_CACHE_FILE={job.state_specifier}/token
+Environment=REPORT_FILE={job.state_specifier}/report.json
+TimeoutStartSec={job.timeout}
+# Tras SIGTERM: 3 s a lo que está en camino y otros 3 a los monitores.
+TimeoutStopSec=10
+# 75: se cortó por su límite y lo que falta queda para el tic siguiente. No es para despertar a nadie.
+SuccessExitStatus=75
+{_user_part(job)}"""
+
+
+def _user_part(job: Job) -> str:
+    if job.user:
+        return f"\n# El aislamiento que un usuario puede pedir.\n{_USER_SANDBOX}"
+    credentials = "".join(f"LoadCredential={name}:{job.unit}.{name}\n" for name in _CREDENTIALS)
+    return f"""\
+User={SYSTEM_USER}
+StateDirectory={job.unit}
+StateDirectoryMode=0755
+
+# Los secretos pueden estar en /etc/credstore/{job.unit}.<VARIABLE>, legibles solo para root, en vez de en el archivo.
+{credentials}
+# El aislamiento. Lo puntúa «systemd-analyze security {job.unit}.service».
+{_SANDBOX}"""
+
+
+def timer_unit(job: Job) -> str:
+    """El temporizador: en punto, sin recuperar tics perdidos, que el backend guarda lo pendiente."""
+    ticks = "".join(f"OnCalendar={line}\n" for line in calendar(job.interval))
+    return f"""\
+{_header(job, "timer")}
+[Unit]
+Description=Estado de Eventos: cada {job.interval} s
+
+[Timer]
+{ticks}AccuracySec=100ms
+Persistent=no
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def api_socket(job: Job) -> str:
+    """El socket de `GET /health`: systemd escucha y arranca un proceso por conexión; entretanto no hay nada."""
+    return f"""\
+{_header(job, "socket", "-api")}
+[Unit]
+Description=Estado de Eventos: GET /health en {job.listen}
+
+[Socket]
+ListenStream={job.listen}
+Accept=yes
+NoDelay=yes
+# Muchas conexiones a la vez se rechazan; y por muchas que lleguen, el socket no se da por perdido.
+MaxConnections=16
+MaxConnectionsPerSource=8
+TriggerLimitIntervalSec=0
+
+[Install]
+WantedBy=sockets.target
+"""
+
+
+def api_service(job: Job) -> str:
+    """El servicio que contesta a una conexión: lee el último informe y las métricas, y nada más.
+
+    No lee la configuración, que tiene la contraseña: lo que necesita va en la unidad. Y no tiene red: el socket le
+    llega ya conectado.
+    """
+    command = " ".join(_quoted(word) for word in (str(job.executable), "--env-file", "/dev/null", "http"))
+    metrics = f"Environment={_quoted(f'METRICS_FILE={job.metrics_file}')}\n" if job.metrics_file else ""
+    return f"""\
+{_header(job, "service", "-api@")}
+[Unit]
+Description=Estado de Eventos: una respuesta HTTP
+CollectMode=inactive-or-failed
+
+[Service]
+ExecStart=-{command}
+Environment=SCHEDULER_INTERVAL_SECONDS={job.interval}
+Environment=REPORT_FILE={job.state_specifier}/report.json
+{metrics}StandardInput=socket
+StandardOutput=socket
+StandardError=journal
+# Sin una línea de systemd por petición.
+LogLevelMax=notice
+Nice=10
+RuntimeMaxSec=10
+TimeoutStopSec=2
+{_USER_SANDBOX if job.user else _API_SANDBOX}"""
+
+
+def units(job: Job) -> dict[str, str]:
+    """Las unidades de un trabajo, por su nombre de archivo."""
+    found = {f"{job.unit}.service": service_unit(job), f"{job.unit}.timer": timer_unit(job)}
+    if job.listen:
+        found |= {f"{job.unit}-api.socket": api_socket(job), f"{job.unit}-api@.service": api_service(job)}
+    return found
+
+
+def sysusers() -> str:
+    """El usuario del sistema con que se ejecuta (sysusers.d)."""
+    return f'u {SYSTEM_USER} - "Estado de Eventos" - -\n'
+
+
+def cron_block(job: Job, flock: str = FLOCK) -> str:
+    """El bloque del crontab, entre sus marcas. `flock` impide que una pasada alcance a la siguiente."""
+    command = shlex.join(
+        (flock, "-n", str(job.env_file), str(job.executable), "--env-file", str(job.env_file), "run-once", "--quiet")
+    )
+    settings = f"SCHEDULER_INTERVAL_SECONDS={job.interval} PASS_TIMEOUT={job.deadline:g}"
+    # En un crontab, «%» es un salto de línea.
+    line = f"{cron_fields(job.interval)} {settings} {command}".replace("%", r"\%")
+    begin, end = cron_marks(job.unit)
+    return f"{begin}\n{line}\n{end}\n"
+
+
+def cron_marks(unit: str) -> tuple[str, str]:
+    """Las líneas entre las que está lo nuestro."""
+    return f"# >>> {unit}: lo escribe «estado-eventos schedule install cron» >>>", f"# <<< {unit} <<<"
+
+
+def _header(job: Job, kind: str, suffix: str = "") -> str:
+    unit = f"{job.unit}{suffix}.{kind}"
+    directory = PurePath("~/.config/systemd/user" if job.user else "/etc/systemd/system")
+    edit = f"systemctl {'--user ' if job.user else ''}edit {unit}"
+    return (
+        f"# {directory / unit}\n"
+        f"# Lo escribe «estado-eventos schedule install systemd». Los cambios propios, con «{edit}».\n"
+    )
+
+
+def _quoted(word: str) -> str:
+    """Una palabra para `ExecStart=`, donde `%` y `$` significan algo (systemd.syntax(7))."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"' if escaped != word or not word.isascii() or any(char in word for char in " \t';") else word
