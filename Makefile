@@ -9,7 +9,7 @@ KUBERNETES := $(VENV)/.kubernetes
 .PHONY: demo test e2e image bench pictures reference audit dist check lint types layers lock clean
 
 demo: $(READY)
-	$(BIN)/python -m tests.demo
+	$(BIN)/python -m tools.demo
 
 # Con COVERAGE=1 ejecuta también las lentas, mide qué parte de src se ejecuta, en este proceso y en los que arranca, y
 # exige el 95 %: es lo que hace la integración continua.
@@ -54,11 +54,11 @@ image:
 
 # Las imágenes del README, hechas con el programa de verdad.
 pictures: $(READY)
-	$(BIN)/python -m tests.pictures
+	$(BIN)/python -m tools.pictures
 
 # La referencia de mandatos del README, hecha con --help.
 reference: $(READY)
-	$(BIN)/python -m tests.reference
+	$(BIN)/python -m tools.commands
 
 check: lint types layers test
 
@@ -74,11 +74,11 @@ layers: $(READY)
 
 # Vulnerabilidades conocidas de lo que está fijado; si no se puede saber, lo dice.
 audit: $(READY)
-	$(BIN)/python -m tests.audit
+	$(BIN)/python -m tools.audit
 
 # La rueda y el sdist de lo confirmado en git, en dist/, y las pruebas contra la rueda instalada, sin las fuentes.
 dist: $(READY)
-	$(BIN)/python -m tests.dist --test -n 4 -m "not e2e and not slow" $(DIST_TESTS)
+	$(BIN)/python -m tools.dist --test -n 4 -m "not e2e and not slow" $(DIST_TESTS)
 
 lock: $(READY)
 	$(BIN)/uv pip compile $(LOCK) -o requirements/run.txt pyproject.toml

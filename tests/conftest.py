@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.backend.server import ReferenceBackend
-from tests.forked import ForkServer
-from tests.postgres import PostgresUnavailableError, postgres_server
+from tests.support.forked import ForkServer
+from tests.support.postgres import PostgresUnavailableError, postgres_server
+from tests.support.reference.server import ReferenceBackend
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import httpx
 
 from estado_eventos.domain.transitions import START
-from tests.backend.server import ReferenceBackend
 from tests.benchmarks.measure import Row
 from tests.e2e import requisites, wheelhouse
 from tests.e2e.container import Container
+from tests.support.reference.server import ReferenceBackend
 
 INTERVAL = 10
 TICKS = 20

@@ -6,9 +6,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.backend.server import ReferenceBackend
 from tests.benchmarks.measure import PROGRAM, PYTHON, Row, alternate, median, median_ratio
 from tests.benchmarks.stub import serving
+from tests.support.reference.server import ReferenceBackend
 
 TIMES = 31
 _QUIET = (*PROGRAM, "run-once", "--quiet")

@@ -6,10 +6,10 @@ import time
 from contextlib import ExitStack
 
 from estado_eventos.domain.transitions import START
-from tests.backend.server import ReferenceBackend
 from tests.benchmarks.measure import PROGRAM, Row
 from tests.benchmarks.stub import serving
-from tests.postgres import PostgresUnavailableError, postgres_server
+from tests.support.postgres import PostgresUnavailableError, postgres_server
+from tests.support.reference.server import ReferenceBackend
 
 EVENTS = 2_000
 LATENCIES_MS = (50, 0)

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.backend.server import ReferenceBackend
 from tests.e2e import podman, wheelhouse
 from tests.e2e.podman import Podman
 from tests.e2e.rootfs import rootfs
-from tests.program import Completed
+from tests.support.program import Completed
+from tests.support.reference.server import ReferenceBackend
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -5,9 +5,9 @@ import re
 import socket
 from pathlib import Path
 
-from tests.backend.server import ReferenceBackend
 from tests.e2e import wheelhouse
 from tests.e2e.container import Container
+from tests.support.reference.server import ReferenceBackend
 
 _DOCUMENT = (Path(__file__).parents[2] / "docs/mudanza.md").read_text()
 _OLD_UNIT = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.backend.server import ReferenceBackend
 from tests.e2e import wheelhouse
 from tests.e2e.container import Container
+from tests.support.reference.server import ReferenceBackend
 
 SETTINGS = "/etc/estado-eventos/estado-eventos.env"
 SCHEDULE = ["estado-eventos", "schedule"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from estado_eventos.output.streams import is_rich, mute
+
 if TYPE_CHECKING:
     from rich.text import Text
 

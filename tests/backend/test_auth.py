@@ -1,0 +1,461 @@
+"""Los tokens: que nadie tenga que pensar en ellos, que no cuesten de más y que no se escapen."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from estado_eventos.domain.transitions import START
+from tests.support.faults import Fault, FaultyServer, Request, answer
+from tests.support.program import PROGRAM, Completed, environment, run, start, wait
+from tests.support.reference import tokens
+from tests.support.reference.server import ReferenceBackend
+
+LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"
+
+
+def account(backend: ReferenceBackend, url: str | None = None, **variables: object) -> dict[str, object]:
+    """La configuración con cuenta y sin token."""
+    return {
+        "BACKEND_URL": url or backend.url,
+        "BACKEND_EMAIL": backend.email,
+        "BACKEND_PASSWORD": backend.password,
+        **variables,
+    }
+
+
+def asked(backend: ReferenceBackend, path: str) -> int:
+    """Cuántas veces se pidió esa ruta al backend."""
+    return sum(request.path == path for request in backend.requests())
+
+
+def mint(life: int, issued: float | None = None) -> str:
+    """Un token con esa vida, emitido ahora o cuando se diga."""
+    now = int(issued or time.time())
+    return jwt.encode(
+        {"iat": now, "exp": now + life, "role": "admin"}, "clave-de-prueba-de-treinta-y-dos-bytes", "HS256"
+    )
+
+
+def test_without_a_token_it_logs_in_once(backend: ReferenceBackend) -> None:
+    """Sin token, la pasada inicia sesión una vez para las dos listas y todos los eventos."""
+    backend.add_events(due_start=10, due_finish=10)
+
+    completed = run("run-once", "--json", env=account(backend))
+
+    assert completed.code == 0
+    assert asked(backend, LOGIN) == 1
+    assert completed.report["requests"] == 23
+    assert completed.report["token_expires_at"].endswith("Z")
+
+
+def test_ten_passes_with_a_cache_log_in_once(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Con `TOKEN_CACHE_FILE`, diez pasadas inician sesión una vez; con la caché caliente son dos peticiones."""
+    cache = tmp_path / "token"
+    reports = [run("run-once", "--json", env=account(backend, TOKEN_CACHE_FILE=cache)).report for _ in range(10)]
+
+    assert [report["requests"] for report in reports] == [3] + [2] * 9
+    assert asked(backend, LOGIN) == 1
+    assert asked(backend, REFRESH) == 0
+    assert cache.stat().st_mode & 0o777 == 0o600
+
+
+def test_deleting_the_cache_costs_one_login(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Borrar la caché cuesta un inicio de sesión y nada más."""
+    cache = tmp_path / "token"
+    env = account(backend, TOKEN_CACHE_FILE=cache)
+    run("run-once", env=env)
+    cache.unlink()
+
+    assert run("run-once", env=env).code == 0
+    assert asked(backend, LOGIN) == 2
+
+
+def test_a_token_with_little_left_is_refreshed_not_logged_in(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Con menos de dos intervalos por delante, el token guardado se renueva sin gastar un inicio de sesión."""
+    env = account(backend, TOKEN_CACHE_FILE=tmp_path / "token")
+    backend.configure(token_seconds=100)
+    run("run-once", env=env)
+    backend.configure(token_seconds=1800)
+
+    reports = [run("run-once", "--json", env=env).report for _ in range(3)]
+
+    assert [report["requests"] for report in reports] == [3, 2, 2]
+    assert (asked(backend, LOGIN), asked(backend, REFRESH)) == (1, 1)
+
+
+def test_a_pass_survives_tokens_that_expire_under_it(backend: ReferenceBackend) -> None:
+    """Aunque el token caduque varias veces en una pasada de 300 eventos no se pierde ninguno; un inicio por token."""
+    backend.configure(token_seconds=2, latency_ms=100)
+    backend.add_events(due_start=300)
+
+    with FaultyServer(lambda request: answer(503) if request.path == REFRESH else None, backend.url) as proxy:
+        completed = run("start", "--json", env=account(backend, proxy.url, MAX_CONCURRENCY=6))
+
+    assert completed.code == 0
+    assert completed.report["transitions"][START.name]["done"] == 300
+    assert completed.report["duration_seconds"] > 4
+    assert 2 <= asked(backend, LOGIN) <= 1 + completed.report["duration_seconds"] / 1
+    assert len(backend.history()) == 300
+
+
+def test_many_refusals_at_once_cause_one_renewal() -> None:
+    """Treinta peticiones rechazadas a la vez causan un solo inicio de sesión, y cada una se repite una vez."""
+    good = [mint(1800)]
+    posts: list[str] = []
+
+    def rule(request: Request) -> Any:
+        if request.path == LOGIN:
+            good.append(mint(1800, time.time() + len(good)))
+            return answer(200, json.dumps({"token": good[-1]}))
+        if request.method == "GET":
+            return answer(200, json.dumps([{"id": number} for number in range(30)]))
+        posts.append(request.path)
+        if len(posts) == 1:
+            # El backend cambia de clave: todo lo firmado hasta ahora deja de valer.
+            good.append("ninguno")
+        accepted = request.headers["authorization"] == f"Bearer {good[-1]}"
+        return answer(200, '{"success": true}') if accepted else answer(401)
+
+    with FaultyServer(rule) as server:
+        env = {"BACKEND_URL": server.url, "BACKEND_EMAIL": "a", "BACKEND_PASSWORD": "b", "MAX_CONCURRENCY": 30}
+        completed = run("start", "--json", env=env)
+
+    assert completed.code == 0
+    assert completed.report["transitions"][START.name]["done"] == 30
+    assert server.count("POST", LOGIN) == 2
+    assert all(posts.count(path) <= 2 for path in posts)
+
+
+def test_a_refused_login_is_tried_once(backend: ReferenceBackend) -> None:
+    """Si cambian la contraseña: 77, un solo intento en toda la pasada, y la variable que hay que mirar."""
+    backend.set_password("otra")
+
+    completed = run("run-once", "--json", env=account(backend))
+
+    assert completed.code == 77
+    assert asked(backend, LOGIN) == 1
+    assert len(backend.requests()) == 1
+    assert "BACKEND_PASSWORD" in completed.report["error"]
+
+
+def test_a_login_that_fails_for_now_is_tried_again(backend: ReferenceBackend) -> None:
+    """Un 503 al iniciar sesión se cura en la misma pasada, como el de una lista."""
+    backend.add_events(due_start=1)
+
+    def busy_once(request: Request) -> Any:
+        return answer(503) if request.path == LOGIN and request.nth == 1 else None
+
+    with FaultyServer(busy_once, backend.url) as proxy:
+        completed = run("run-once", "--json", env=account(backend, proxy.url))
+
+    assert completed.code == 0
+    assert proxy.count("POST", LOGIN) == 2
+
+
+@pytest.mark.parametrize("fault", [Fault.CUT, answer(500), answer(401)])
+def test_a_valid_token_needs_no_renewal_to_work(backend: ReferenceBackend, tmp_path: Path, fault: Any) -> None:
+    """Si renovar falla pero el token aún vale, la pasada se hace con él."""
+    env = account(backend, TOKEN_CACHE_FILE=tmp_path / "token")
+    backend.configure(token_seconds=100)
+    run("run-once", env=env)
+    backend.add_events(due_start=1)
+
+    with FaultyServer(lambda request: fault if request.path.startswith("/auth/") else None, backend.url) as proxy:
+        text = (tmp_path / "token").read_text().replace(backend.url, proxy.url)
+        (tmp_path / "token").write_text(text)
+        completed = run("run-once", "--json", env={**env, "BACKEND_URL": proxy.url})
+
+    assert completed.code == 0
+    assert len(backend.history()) == 1
+
+
+def test_clocks_an_hour_apart_do_not_matter(tmp_path: Path) -> None:
+    """Con el reloj del backend una hora atrasado o adelantado, un inicio de sesión sirve para varias pasadas."""
+    for skew in (-3600, 3600):
+        with FaultyServer(
+            lambda request, skew=skew: (
+                answer(200, json.dumps({"token": mint(1800, time.time() + skew)}))  # type: ignore[misc]
+                if request.path == LOGIN
+                else answer(200, "[]")
+            )
+        ) as server:
+            env = {
+                "BACKEND_URL": server.url,
+                "BACKEND_EMAIL": "a",
+                "BACKEND_PASSWORD": "b",
+                "TOKEN_CACHE_FILE": tmp_path / f"token{skew}",
+            }
+            codes = [run("run-once", env=env).code for _ in range(3)]
+
+            assert codes == [0, 0, 0]
+            assert server.count("POST") == 1
+
+
+def test_auth_url_may_be_elsewhere_and_never_sees_a_token(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Con `AUTH_URL` en otro origen se inicia sesión allí, y allí no llega ningún token, ni para renovarlo."""
+    with FaultyServer(lambda _: None, backend.url) as elsewhere:
+        env = account(backend, AUTH_URL=elsewhere.url, TOKEN_CACHE_FILE=tmp_path / "token")
+        backend.configure(token_seconds=100)
+        codes = [run("run-once", env=env).code for _ in range(2)]
+
+    assert codes == [0, 0]
+    assert [request.path for request in elsewhere.requests] == [LOGIN, LOGIN]
+    assert all("authorization" not in request.headers and b"eyJ" not in request.body for request in elsewhere.requests)
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "words"),
+    [
+        (answer(404), 76, "AUTH_URL"),
+        (answer(200, "{}"), 76, "AUTH_URL"),
+        (answer(200, '{"token": "a\\nb"}'), 76, "AUTH_URL"),
+        (answer(200, '{"token": 7}'), 76, "AUTH_URL"),
+        (answer(302, Location="http://otro.example/"), 76, "AUTH_URL"),
+        (answer(403), 77, "BACKEND_PASSWORD"),
+        (answer(503), 69, "iniciar sesión"),
+        (Fault.CUT, 69, "AUTH_URL"),
+    ],
+)
+def test_what_a_login_answers_decides_the_code(reply: Any, code: int, words: str) -> None:
+    """Cada mala respuesta al inicio de sesión tiene su código y nombra lo que hay que mirar."""
+    with FaultyServer(lambda request: reply if request.path == LOGIN else answer(200, "[]")) as server:
+        env = {"BACKEND_URL": server.url, "BACKEND_EMAIL": "a", "BACKEND_PASSWORD": "b"}
+        completed = run("start", "--json", env=env)
+
+    assert completed.code == code
+    assert words in completed.report["error"]
+
+
+def test_a_role_that_is_not_enough_is_named(backend: ReferenceBackend) -> None:
+    """Una cuenta sin el rol debido: 77 y lo que hay que ser."""
+    backend.add_user("profe@example.com", "x", "docente")
+    env = account(backend) | {"BACKEND_EMAIL": "profe@example.com", "BACKEND_PASSWORD": "x"}
+
+    completed = run("run-once", "--json", env=env)
+
+    assert completed.code == 77
+    assert "admin o superadmin" in completed.report["error"]
+
+
+def test_half_an_account_is_a_wrong_setting() -> None:
+    """Correo sin contraseña, o al revés: 78 y el nombre de la que falta."""
+    only_email = run("run-once", env={"BACKEND_EMAIL": "a"})
+    only_password = run("run-once", env={"BACKEND_PASSWORD": "a"})
+
+    assert (only_email.code, only_password.code) == (78, 78)
+    assert "BACKEND_PASSWORD: falta" in only_email.stderr
+    assert "BACKEND_EMAIL: falta" in only_password.stderr
+
+
+def test_secrets_come_from_systemd_credentials(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Los secretos de `$CREDENTIALS_DIRECTORY` valen, con su salto de línea final o sin él."""
+    (tmp_path / "BACKEND_PASSWORD").write_text(backend.password + "\n")
+    (tmp_path / "BACKEND_EMAIL").write_text(backend.email)
+    by_account = run("run-once", env={"BACKEND_URL": backend.url, "CREDENTIALS_DIRECTORY": tmp_path})
+    for path in tmp_path.iterdir():
+        path.unlink()
+    (tmp_path / "BACKEND_JWT_TOKEN").write_text(backend.token() + "\r\n")
+    by_token = run("run-once", env={"BACKEND_URL": backend.url, "CREDENTIALS_DIRECTORY": tmp_path})
+
+    assert (by_account.code, by_token.code) == (0, 0)
+
+
+def _symlink(path: Path) -> None:
+    (path.parent / "ajeno").write_text("{}")
+    path.symlink_to(path.parent / "ajeno")
+
+
+def _foreign(path: Path) -> None:
+    path.write_text("{}")
+    path.chmod(0o600)
+    os.chown(path, 65534, 65534)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda path: path.write_text("no es json") and path.chmod(0o600), "no se entiende"),
+        (lambda path: path.write_text('{"token": 7}') and path.chmod(0o600), "no se entiende"),
+        (lambda path: path.write_bytes(b"\xff" * 99) and path.chmod(0o600), "no se entiende"),
+        (lambda path: path.write_text("[" * 50_000) and path.chmod(0o600), "no se entiende"),
+        (lambda path: path.write_text("{}") and path.chmod(0o644), "0600"),
+        (_symlink, "symbolic link"),
+        (os.mkfifo, "no es un archivo normal"),
+        pytest.param(
+            _foreign, "otro usuario", marks=pytest.mark.skipif(os.geteuid() != 0, reason="hace falta ser root")
+        ),
+    ],
+)
+def test_a_bad_cache_is_ignored_and_replaced(
+    backend: ReferenceBackend, tmp_path: Path, spoil: Callable[[Path], Any], reason: str
+) -> None:
+    """Una caché ilegible, corrupta, ajena o que es un enlace se ignora con un aviso y se sustituye."""
+    cache = tmp_path / "token"
+    spoil(cache)
+    env = account(backend, TOKEN_CACHE_FILE=cache)
+
+    first, second = run("run-once", env=env), run("run-once", env=env)
+
+    warnings = [message for message in first.messages if message.startswith("WARNING - TOKEN_CACHE_FILE")]
+    assert (first.code, second.code) == (0, 0)
+    assert len(warnings) == 1
+    assert reason in warnings[0]
+    assert "WARNING" not in second.stderr
+    assert asked(backend, LOGIN) == 1
+    assert not cache.is_symlink()
+
+
+def test_a_cache_that_cannot_be_written_is_one_warning(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Si la caché no se puede escribir, se avisa y la pasada se hace igual."""
+    for cache in (tmp_path / "no" / "existe", tmp_path, Path("/proc/token")):
+        completed = run("run-once", env=account(backend, TOKEN_CACHE_FILE=cache))
+
+        assert completed.code == 0
+        assert sum("no se puede guardar" in message for message in completed.messages) == 1
+
+
+def test_a_cache_of_another_backend_or_account_is_not_used(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """El token de una cuenta no se manda con otra, ni a otro backend."""
+    cache = tmp_path / "token"
+    run("run-once", env=account(backend, TOKEN_CACHE_FILE=cache))
+    token = json.loads(cache.read_text())["token"]
+    with FaultyServer(lambda request: answer(403) if request.path == LOGIN else answer(200, "[]")) as other:
+        completed = run("run-once", env=account(backend, other.url, TOKEN_CACHE_FILE=cache))
+
+    assert completed.code == 77
+    assert all(token not in str(request) for request in other.requests)
+
+
+def test_two_processes_never_tear_the_cache(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Mientras varias pasadas escriben la caché, quien la lea ve siempre un objeto entero."""
+    cache = tmp_path / "token"
+    # Menos de dos intervalos: cada pasada lo renueva y escribe la caché.
+    backend.configure(token_seconds=100)
+    env = account(backend, TOKEN_CACHE_FILE=cache)
+    seen = 0
+    for _ in range(3):
+        rivals = [start("run-once", env=env) for _ in range(3)]
+        while any(rival.poll() is None for rival in rivals):
+            if cache.exists():
+                assert json.loads(cache.read_text())["token"]
+                seen += 1
+        assert [wait(rival).code for rival in rivals] == [0, 0, 0]
+
+    assert seen > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["token"]
+
+
+def test_a_static_token_about_to_expire_is_one_warning(backend: ReferenceBackend) -> None:
+    """Un token sin cuenta al que le quedan menos de diez minutos se avisa una vez, y su hora va en el informe."""
+    soon = run("run-once", "--json", env={"BACKEND_URL": backend.url, "BACKEND_JWT_TOKEN": backend.token(300)})
+    later = run("run-once", "--json", env={"BACKEND_URL": backend.url, "BACKEND_JWT_TOKEN": backend.token(1700)})
+
+    assert [message for message in soon.messages if "WARNING" in message] == [
+        "WARNING - El token de BACKEND_JWT_TOKEN caduca en 4 min. Con BACKEND_EMAIL y BACKEND_PASSWORD se renueva solo"
+    ]
+    assert soon.report["token_expires_at"] < later.report["token_expires_at"]
+    assert "WARNING" not in later.stderr
+
+
+def test_an_expired_static_token_does_not_matter_with_an_account(backend: ReferenceBackend) -> None:
+    """Con cuenta, un `BACKEND_JWT_TOKEN` caducado no estorba: se inicia sesión."""
+    completed = run("run-once", env=account(backend, BACKEND_JWT_TOKEN=backend.token(-60)))
+
+    assert completed.code == 0
+    assert asked(backend, LOGIN) == 1
+
+
+def test_token_prints_a_token_and_nothing_else(backend: ReferenceBackend) -> None:
+    """`token` escribe en la salida un token que sirve, y en stderr hasta cuándo y su rol."""
+    completed = run("token", env=account(backend))
+
+    assert completed.code == 0
+    assert tokens.read(completed.stdout.strip()).role == "admin"
+    assert completed.stdout == completed.stdout.strip() + "\n"
+    assert "le quedan 30 min" in completed.stderr or "le quedan 29 min" in completed.stderr
+    assert "rol admin" in completed.stderr
+    used = run("run-once", env={"BACKEND_URL": backend.url, "BACKEND_JWT_TOKEN": completed.stdout.strip()})
+    assert used.code == 0
+
+
+def test_token_asks_in_a_terminal_without_echo(backend: ReferenceBackend) -> None:
+    """Sin cuenta, `token` la pregunta por stderr sin enseñar la contraseña, y la salida es solo el token."""
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        [*PROGRAM, "token"],
+        env=environment(BACKEND_URL=backend.url),
+        cwd="/",
+        stdin=slave,
+        stderr=slave,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        os.close(slave)
+        seen = b""
+        # La pregunta sale cuando ya se lee sin eco; lo que se teclee antes se tira.
+        for question, reply in (("Correo: ", backend.email), ("Contraseña: ", backend.password)):
+            while question not in seen.decode(errors="replace") and select.select([master], [], [], 30)[0]:
+                seen += os.read(master, 4096)
+            os.write(master, f"{reply}\n".encode())
+        assert process.stdout is not None
+        printed = process.stdout.read().decode()
+    try:
+        while chunk := os.read(master, 4096):
+            seen += chunk
+    except OSError:
+        os.close(master)
+
+    assert process.returncode == 0
+    assert tokens.read(printed.removesuffix("\n")).email == backend.email
+    assert backend.password not in seen.decode()
+
+
+@pytest.mark.parametrize(("reply", "code"), [(answer(401), 77), (answer(503), 69), (answer(404), 76)])
+def test_token_failing_is_one_line_and_a_code(reply: Any, code: int) -> None:
+    """Si no se puede iniciar sesión, `token` lo dice en una línea y no escribe nada en la salida."""
+    with FaultyServer(lambda _: reply) as server:
+        completed = run("token", env={"BACKEND_URL": server.url, "BACKEND_EMAIL": "a", "BACKEND_PASSWORD": "b"})
+
+    assert (completed.code, completed.stdout) == (code, "")
+    assert len(completed.stderr.splitlines()) == 1
+
+
+def test_token_without_account_nor_terminal_is_78() -> None:
+    """Sin cuenta ni terminal donde preguntar: 78 y lo que falta."""
+    completed = run("token")
+
+    assert completed.code == 78
+    assert "BACKEND_EMAIL y BACKEND_PASSWORD" in completed.stderr
+
+
+def test_token_check_says_where_it_comes_from_and_how_long_it_lives(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """`token --check` dice de dónde sale cada token y cuánto le queda, sin enseñarlo ni hablar con nadie."""
+    cache = tmp_path / "token"
+    run("run-once", env=account(backend, TOKEN_CACHE_FILE=cache))
+    secret = backend.token(600)
+    before = len(backend.requests())
+
+    def checked(**env: object) -> Completed:
+        return run("token", "--check", env={"BACKEND_URL": backend.url, **env})
+
+    static = checked(BACKEND_JWT_TOKEN=secret)
+    cached = checked(**account(backend, TOKEN_CACHE_FILE=cache))
+    expired = checked(BACKEND_JWT_TOKEN=backend.token(-60))
+    nothing = checked()
+
+    assert static.stdout.startswith("BACKEND_JWT_TOKEN (entorno): le quedan ")
+    assert f"TOKEN_CACHE_FILE ({cache}): le quedan " in cached.stdout
+    assert "se renueva solo" in cached.stdout
+    assert "caducó el" in expired.stdout
+    assert (static.code, cached.code, expired.code, nothing.code) == (0, 0, 77, 78)
+    assert secret not in static.stdout + static.stderr
+    assert len(backend.requests()) == before

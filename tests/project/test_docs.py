@@ -1,0 +1,166 @@
+"""La documentación dice lo que el programa hace."""
+
+import io
+import json
+import re
+import shlex
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jwt
+import pytest
+from dotenv import dotenv_values
+from prometheus_client.parser import text_string_to_metric_families
+
+import estado_eventos
+from estado_eventos.cli.app import main
+from estado_eventos.config.settings import Settings
+from estado_eventos.config.sources import load
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.report import Result
+from tests.support.faults import FaultyServer, answer
+from tests.support.program import run
+from tools import commands, pictures
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+ENV_EXAMPLE = (ROOT / ".env.example").read_text()
+NAMES = [name.upper() for name in Settings.model_fields]
+
+
+def rows(text: str) -> list[str]:
+    """Lo que hay en la primera columna de las tablas."""
+    return re.findall(r"^\| (.+?) \|", text, re.MULTILINE)
+
+
+def test_every_setting_is_documented() -> None:
+    """Cada variable está en la tabla del README y en `.env.example`, y no sobra ninguna en este."""
+    documented = " ".join(rows(README))
+
+    assert [name for name in NAMES if f"`{name}`" not in documented] == []
+    assert set(re.findall(r"^#?([A-Z_]+)=", ENV_EXAMPLE, re.MULTILINE)) == set(NAMES)
+
+
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    """Los valores de `.env.example`, descomentados, son los de fábrica."""
+    uncommented = re.sub(r"^#([A-Z_]+=)", r"\1", ENV_EXAMPLE, flags=re.MULTILINE)
+    empty = tmp_path / "vacío.env"
+    empty.touch()
+    values = {name: value for name, value in dotenv_values(stream=io.StringIO(uncommented)).items() if value}
+
+    assert load(values, empty).settings.model_dump() == load({}, empty).settings.model_dump()
+
+
+def test_every_exit_code_is_documented() -> None:
+    """Cada código de salida está en la tabla del README, con el nombre que le da systemd."""
+    documented = rows(README)
+    for code in ExitCode:
+        assert str(int(code)) in documented or f"{int(code)} `{code.name}`" in documented
+    assert {int(row.split()[0]) for row in documented if re.match(r"\d+( `[A-Z]+`)?$", row)} == set(ExitCode)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_it_names_exists(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Todo mandato del programa que un documento enseña se entiende, con sus opciones y sus argumentos."""
+    shown = re.findall(r"(?:`|^[$#] |&& |-w )estado-eventos ([^`\n#&|]+)", document.read_text(), re.MULTILINE)
+    for line in shown:
+        code = main([*shlex.split(line), "--help"])
+        assert (code, capsys.readouterr().err) == (0, ""), line
+    assert shown or document.name not in {"README.md", "mudanza.md", "registro.md"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    """Los enlaces e imágenes a archivos del repositorio, y a sus títulos, existen."""
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text()):
+        path, _, title = target.partition("#")
+        linked = document.parent / path if path else document
+        assert linked.exists(), target
+        titles = re.findall(r"^#+ (.+)", linked.read_text(), re.MULTILINE) if title else []
+        slugs = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in titles}
+        assert not title or title in slugs, target
+
+
+def test_every_metric_is_documented(tmp_path: Path) -> None:
+    """Cada métrica de un archivo de verdad está en la tabla del README con sus etiquetas, y no sobra ninguna."""
+    file = tmp_path / "eventos.prom"
+    now = int(datetime.now(UTC).timestamp())
+    token = jwt.encode({"exp": now + 1800}, "una clave de mentira, larga como debe")
+    with FaultyServer(lambda _: answer(200, "[]")) as server:
+        run("run-once", env={"BACKEND_URL": server.url, "BACKEND_JWT_TOKEN": token, "METRICS_FILE": file})
+    families = text_string_to_metric_families(file.read_text())
+    written = {(sample.name, frozenset(sample.labels)) for family in families for sample in family.samples}
+    documented = re.findall(r"^\| `(estado_eventos_\w+)(?:\{(.+?)\})?` \|", README, re.MULTILINE)
+
+    assert {(name, frozenset(labels.split(",") if labels else ())) for name, labels in documented} == written
+
+
+def test_every_result_is_documented() -> None:
+    """Cada resultado de un evento está explicado en el README."""
+    assert [result for result in Result if f"`{result}`" not in rows(README)] == []
+
+
+def test_the_reference_of_commands_is_fresh() -> None:
+    """La referencia del README es lo que contesta `--help` hoy; si no: `make reference`."""
+    assert commands.inserted(README) == README
+    for command in ("run-once", "check", "schedule install"):
+        assert f"\nUso: estado-eventos {command} [" in README
+
+
+def test_the_reference_is_what_a_person_sees() -> None:
+    """En la referencia está, letra por letra, la ayuda del programa de verdad."""
+    for command in ([], ["run-once"], ["schedule", "install"]):
+        assert f"```text\n{run(*command, '--help').stdout}```" in README
+
+
+def test_the_json_example_is_json_with_the_keys_of_the_report() -> None:
+    """El informe de ejemplo del README se puede leer."""
+    (block,) = re.findall(r"```json\n(.+?)```", README, re.DOTALL)
+
+    assert json.loads(block)["transitions"]["start"]["events"][0]["result"] == "done"
+
+
+def test_the_readme_opens_in_english_and_goes_on_in_spanish() -> None:
+    """El README abre con dos líneas en inglés y sigue en español."""
+    first, second, blank, title = README.splitlines()[:4]
+
+    assert first.startswith("`estado-eventos` starts and finishes")
+    assert second
+    assert (blank, title) == ("", "# estado-eventos")
+
+
+def test_the_version_is_said_once() -> None:
+    """La versión sale de `__init__.py`; la dicen igual `--version`, `info` y lo más alto del registro de cambios."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (source,) = re.findall(
+        r'^__version__ = "(\d+\.\d+\.\d+)"$', Path(estado_eventos.__file__).read_text(), re.MULTILINE
+    )
+    changelog = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert project["tool"]["hatch"]["version"]["path"] == "src/estado_eventos/__init__.py"
+    assert project["project"]["dynamic"] == ["version"]
+    assert changelog[0] == source
+    assert run("--version").stdout == f"estado-eventos {source}\n"
+    assert json.loads(run("info", "--json").stdout)["version"] == source
+
+
+def test_requirements_are_pinned_by_hash_and_name_no_index() -> None:
+    """Las dependencias van fijadas con su hash y sin dirección de ningún índice."""
+    for path in (ROOT / "requirements").glob("*.txt"):
+        text = path.read_text()
+        assert "://" not in text, path
+        for requirement in re.findall(r"^[a-z0-9].*(?:\n    --hash=\S+.*)*", text, re.MULTILINE):
+            assert "==" in requirement.split("\n")[0], requirement
+            assert "--hash=sha256:" in requirement, requirement
+
+
+def test_the_pictures_are_fresh() -> None:
+    """Las imágenes del README son lo que el programa enseña hoy; si no: `make pictures`."""
+    drawn = pictures.draw()
+
+    assert sorted(drawn) == sorted(path.name for path in pictures.DIRECTORY.iterdir())
+    for name, svg in drawn.items():
+        assert (pictures.DIRECTORY / name).read_text() == svg, name
+        assert f"docs/img/{name}" in README

@@ -1,0 +1,64 @@
+"""El programa en este proceso, que ahorra a cada prueba su arranque, y lo que se promete con cualquier avería."""
+
+import contextlib
+import io
+import os
+import signal
+from unittest import mock
+
+from estado_eventos.cli.app import main
+from estado_eventos.domain.exit_codes import ExitCode
+from tests.support.faults import FaultyServer, check_no_blind_repeats
+from tests.support.program import Completed, environment
+from tests.support.reference.server import ReferenceBackend
+
+ENDINGS = {
+    ExitCode.OK,
+    ExitCode.FAILED,
+    ExitCode.UNAVAILABLE,
+    ExitCode.TEMPFAIL,
+    ExitCode.PROTOCOL,
+    ExitCode.NOPERM,
+}
+"""Cómo puede acabar una pasada bien configurada. 70 sería un fallo nuestro."""
+
+
+def run_inside(*arguments: str, **variables: object) -> Completed:
+    """Ejecuta el programa en este proceso, solo con esas variables, y deja las señales como estaban."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with (
+            mock.patch.dict(os.environ, environment(**variables), clear=True),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            code = main(["--env-file", os.devnull, *arguments])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return Completed(code, out.getvalue(), err.getvalue())
+
+
+def endure(server: FaultyServer, *arguments: str, seconds: float = 8, **variables: object) -> Completed:
+    """Ejecuta el programa contra el servidor averiado y comprueba lo que se promete con cualquier avería.
+
+    Un código del contrato, que es el del informe; sumas que cuadran; ningún volcado de pila ni orden de terminal;
+    a tiempo; y ningún evento pedido dos veces sin que una lista leída entre medias lo siga enseñando.
+    """
+    settings = {"BACKEND_URL": server.url, "PASS_TIMEOUT": seconds, **variables}
+    before = len(server.requests)
+    completed = run_inside(*(arguments or ("start",)), "--json", **settings)
+    check_no_blind_repeats(server.requests)
+    assert completed.code in ENDINGS
+    assert completed.report["exit_code"] == completed.code
+    assert completed.report["requests"] >= len(server.requests) - before
+    assert completed.report["duration_seconds"] < seconds + 1
+    assert "Traceback" not in completed.stderr
+    assert all(line.isprintable() for line in completed.stderr.splitlines())
+    return completed
+
+
+def account(backend: ReferenceBackend, url: str, **variables: object) -> dict[str, object]:
+    """La configuración de quien inicia sesión."""
+    return {"BACKEND_URL": url, "BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password, **variables}
