@@ -1,5 +1,6 @@
 """Un servidor HTTP con averías: contesta lo que diga una regla o pasa la petición a un backend de verdad."""
 
+import json
 import socket
 import ssl
 import struct
@@ -94,6 +95,34 @@ def answer(status: int, body: bytes | str = b"", **headers: str) -> Raw:
 
 def pass_through(_request: Request) -> None:
     """La regla que no estropea nada."""
+
+
+class Obliging:
+    """Una regla: un backend que tiene esos elementos pendientes hasta que se le piden, y a cada POST dice que sí.
+
+    Los enseña en la lista de `transition`; en las demás no hay nada. `page` escribe el cuerpo de la lista.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[object],
+        transition: str = "start",
+        page: Callable[[Sequence[object]], str] = json.dumps,
+        yes: Raw | None = None,
+    ) -> None:
+        """Aún no se ha hecho ninguno."""
+        self.items = list(items)
+        self._transition = transition
+        self._page = page
+        self._yes = yes or answer(200, '{"success": true, "status": "hecho"}')
+
+    def __call__(self, request: Request) -> Raw:
+        """Contesta a las listas y a los POST."""
+        path = request.path.partition("?")[0].strip("/").split("/")
+        if request.method == "GET":
+            return answer(200, self._page(self.items if path[-1] == f"pending-{self._transition}" else []))
+        self.items = [item for item in self.items if not (isinstance(item, dict) and str(item.get("id")) == path[-2])]
+        return self._yes
 
 
 @dataclass
