@@ -14,7 +14,7 @@ import jwt
 import pytest
 
 from estado_eventos.domain.transitions import START
-from tests.support.faults import Fault, FaultyServer, Request, answer
+from tests.support.faults import Fault, FaultyServer, Obliging, Request, answer
 from tests.support.program import PROGRAM, Completed, environment, run, start, wait
 from tests.support.reference import tokens
 from tests.support.reference.server import ReferenceBackend
@@ -53,7 +53,7 @@ def test_without_a_token_it_logs_in_once(backend: ReferenceBackend) -> None:
 
     assert completed.code == 0
     assert asked(backend, LOGIN) == 1
-    assert completed.report["requests"] == 23
+    assert completed.report["requests"] == 25
     assert completed.report["token_expires_at"].endswith("Z")
 
 
@@ -111,19 +111,20 @@ def test_many_refusals_at_once_cause_one_renewal() -> None:
     """Treinta peticiones rechazadas a la vez causan un solo inicio de sesión, y cada una se repite una vez."""
     good = [mint(1800)]
     posts: list[str] = []
+    obliging = Obliging([{"id": number} for number in range(30)])
 
     def rule(request: Request) -> Any:
         if request.path == LOGIN:
             good.append(mint(1800, time.time() + len(good)))
             return answer(200, json.dumps({"token": good[-1]}))
         if request.method == "GET":
-            return answer(200, json.dumps([{"id": number} for number in range(30)]))
+            return obliging(request)
         posts.append(request.path)
         if len(posts) == 1:
             # El backend cambia de clave: todo lo firmado hasta ahora deja de valer.
             good.append("ninguno")
         accepted = request.headers["authorization"] == f"Bearer {good[-1]}"
-        return answer(200, '{"success": true}') if accepted else answer(401)
+        return obliging(request) if accepted else answer(401)
 
     with FaultyServer(rule) as server:
         env = {"BACKEND_URL": server.url, "BACKEND_EMAIL": "a", "BACKEND_PASSWORD": "b", "MAX_CONCURRENCY": 30}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.support.faults import FaultyServer, Raw, Request, answer
+from tests.support.faults import FaultyServer, Obliging, Raw, Request, answer, keep_alive
 from tests.support.program import run
 
 _HANG_RESOLVER = """
@@ -77,28 +77,26 @@ def test_a_hanging_resolver_does_not_outlast_the_deadline(tmp_path: Path) -> Non
 
 
 def test_a_worker_reuses_its_connection() -> None:
-    """Con un solo carril, la lista y todos los eventos van por la misma conexión."""
-    connections: set[str] = set()
+    """Con un solo trabajador, la lista y todos los eventos van por la misma conexión; la última mirada, por otra."""
+    obliging = Obliging([{"id": 1}, {"id": 2}, {"id": 3}])
 
-    def rule(request: Request) -> Raw:
-        connections.add(request.peer)
-        body = '[{"id": 1}, {"id": 2}, {"id": 3}]' if request.method == "GET" else '{"success": true}'
-        return Raw(answer(200, body, Connection="keep-alive").data, close=False)
-
-    with FaultyServer(rule) as server:
+    with FaultyServer(lambda request: keep_alive(obliging(request))) as server:
         completed = run("start", env={"BACKEND_URL": server.url, "MAX_CONCURRENCY": 1})
 
+    peers = [request.peer for request in server.requests]
     assert completed.code == 0
-    assert len(server.requests) == 4
-    assert len(connections) == 1
+    assert len(peers) == 5
+    assert len(set(peers[:4])) == 1
+    assert peers[4] != peers[0]
 
 
 def test_a_cookie_is_not_sent_back() -> None:
     """Lo que el backend quiera guardar en una cookie no se guarda: cada pasada empieza de cero."""
+    obliging = Obliging([{"id": 1}])
 
     def rule(request: Request) -> Raw:
-        body = '[{"id": 1}]' if request.method == "GET" else '{"success": true}'
-        return answer(200, body, Set_Cookie="sesion=1; Path=/")
+        head, _, rest = obliging(request).data.partition(b"\r\n")
+        return Raw(head + b"\r\nSet-Cookie: sesion=1; Path=/\r\n" + rest)
 
     with FaultyServer(rule) as server:
         completed = run("start", env={"BACKEND_URL": server.url})

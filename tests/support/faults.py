@@ -93,6 +93,11 @@ def answer(status: int, body: bytes | str = b"", **headers: str) -> Raw:
     return Raw(f"HTTP/1.1 {status} Estado\r\n{lines}\r\n".encode("latin-1", "replace") + data)
 
 
+def keep_alive(raw: Raw) -> Raw:
+    """La misma respuesta, sin cerrar la conexión detrás."""
+    return Raw(raw.data.replace(b"Connection: close\r\n", b"", 1), close=False)
+
+
 def pass_through(_request: Request) -> None:
     """La regla que no estropea nada."""
 

@@ -85,7 +85,7 @@ class Reconciler:
                 await self._converge(workers)
             for event in self._tracker.bad:
                 log.log_settled(self.transition, event, Result.FAILED, event.problem)
-            self._finished = not closing.is_set() or (self._listed and not self._tracker.has_unsettled)
+            self._finished = not closing.is_set()
         except Exception as error:  # noqa: BLE001  La otra transición tiene que seguir pase lo que pase en esta.
             self._bug = describe_bug(error)
 
@@ -243,7 +243,8 @@ class Reconciler:
         if self._tracker.denial:
             yield ExitCode.NOPERM, self._tracker.denial
         where = f"lista de pendientes de {self.transition.noun}"
-        if cut and not self._finished:
+        # Cortada sin la última mirada, vale lo que se contestó a cada evento.
+        if cut and not self._finished and not (self._listed and not self._tracker.has_unsettled):
             yield ExitCode.TEMPFAIL, cut.reason if self._has_lock else f"otra pasada no acaba; {cut.reason}"
             if cut.by_deadline and self._rounds and not self._listed:
                 yield ExitCode.UNAVAILABLE, f"{where}: no llegó; {cut.reason}"
