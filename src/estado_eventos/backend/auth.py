@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import httpx
-from pydantic import SecretStr
 
+from estado_eventos.backend.account import MIN_SECRET, account_of, auth_request, login_request
 from estado_eventos.backend.answers import Answer, read_token
 from estado_eventos.backend.errors import BackendError, Denied, Unavailable
 from estado_eventos.backend.network import same_origin
@@ -17,22 +17,7 @@ from estado_eventos.backend.token_cache import TokenCache
 from estado_eventos.config.settings import Settings
 
 WARN_BEFORE = timedelta(minutes=10)
-MIN_SECRET = 6
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Con qué se inicia sesión."""
-
-    email: SecretStr
-    password: SecretStr
-
-    @property
-    def secrets(self) -> list[str]:
-        """El correo y la contraseña, para tacharlos; lo muy corto no, que tacharlo estropearía cualquier frase."""
-        known = (self.email.get_secret_value(), self.password.get_secret_value())
-        return [secret for secret in known if len(secret) >= MIN_SECRET]
 
 
 class Signer(httpx.Auth):
@@ -160,7 +145,7 @@ class BearerAuth(Signer):
         auth_url = httpx.URL(self._settings.auth_url or self._settings.backend_url)
         # Renovar manda el token en el cuerpo: solo a quien ya lo recibe con cada petición.
         if token and not needed and same_origin(auth_url, self._backend):
-            answer = yield _post(self._settings, "refresh-token", {"token": token.text}, self._headers)
+            answer = yield auth_request(self._settings, "refresh-token", {"token": token.text}, self._headers)
             try:
                 self._take(answer)
             except BackendError as error:
@@ -240,24 +225,6 @@ def _advance(steps: _Steps, answer: Answer | None) -> httpx.Request | None:
         return next(steps) if answer is None else steps.send(answer)
     except StopIteration:
         return None
-
-
-def login_request(settings: Settings, account: Account, headers: Mapping[str, str]) -> httpx.Request:
-    """La petición que inicia sesión; al backend le cuesta de 0,5 a 1,5 s de CPU."""
-    body = {"email": account.email.get_secret_value(), "password": account.password.get_secret_value()}
-    return _post(settings, "login", body, headers)
-
-
-def _post(settings: Settings, action: str, body: Mapping[str, str], headers: Mapping[str, str]) -> httpx.Request:
-    url = f"{settings.auth_url or settings.backend_url}/auth/{action}/"
-    return httpx.Request("POST", url, json=body, headers=headers)
-
-
-def account_of(settings: Settings) -> Account | None:
-    """La cuenta configurada, si está entera."""
-    if settings.backend_email and settings.backend_password:
-        return Account(settings.backend_email, settings.backend_password)
-    return None
 
 
 def cache_of(settings: Settings) -> TokenCache | None:

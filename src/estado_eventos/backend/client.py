@@ -13,8 +13,9 @@ from typing import Self
 import httpx
 
 from estado_eventos import __version__
+from estado_eventos.backend.account import Account, login_request
 from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, read_applied, read_page, read_token
-from estado_eventos.backend.auth import Account, Signer, login_request
+from estado_eventos.backend.auth import Signer
 from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, WrongProtocol
 from estado_eventos.backend.network import explain_transport, same_origin
 from estado_eventos.backend.token import Token

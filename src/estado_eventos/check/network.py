@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from estado_eventos.backend.auth import account_of
+from estado_eventos.backend.account import account_of
 from estado_eventos.backend.network import explain_transport, is_address, same_origin, tls_context
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.config.settings import Settings

@@ -6,8 +6,9 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from estado_eventos.backend.account import account_of
 from estado_eventos.backend.answers import Answer
-from estado_eventos.backend.auth import BearerAuth, account_of
+from estado_eventos.backend.auth import BearerAuth
 from estado_eventos.backend.client import Backend, request_headers
 from estado_eventos.backend.errors import BackendError, Denied
 from estado_eventos.backend.network import same_origin, tls_context

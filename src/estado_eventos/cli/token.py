@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from pydantic import SecretStr
 
-from estado_eventos.backend.auth import Account, account_of, cache_of
+from estado_eventos.backend.account import Account, account_of
+from estado_eventos.backend.auth import cache_of
 from estado_eventos.backend.token import Token, spoken_token
 from estado_eventos.config.settings import Settings, SettingsError
 from estado_eventos.config.sources import Loaded

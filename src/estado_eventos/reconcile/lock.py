@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 _log = logging.getLogger(__name__)
@@ -46,6 +46,16 @@ class PassLock:
             yield True
         finally:
             held.close()
+
+    @asynccontextmanager
+    async def hold_all(self, names: Sequence[str], closing: asyncio.Event) -> AsyncIterator[bool]:
+        """Como `hold`, con varios turnos, en ese orden; sin ninguno que esperar, da `True`."""
+        async with AsyncExitStack() as stack:
+            for name in names:
+                if not await stack.enter_async_context(self.hold(name, closing)):
+                    yield False
+                    return
+            yield True
 
     def release(self) -> None:
         """Suelta todos los turnos: quien esperaba, sigue. Se puede llamar desde una señal."""

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -75,13 +74,11 @@ class Reconciler:
         """
         log.log_job(self.transition)
         closing = self._deadline.closing
+        names = [] if self._plan.dry_run else self._plan.locks(f"{self._backend.url} {self.transition.name}")
         try:
-            async with AsyncExitStack() as held:
-                names = [] if self._plan.dry_run else self._plan.locks(f"{self._backend.url} {self.transition.name}")
-                for name in names:
-                    self._has_lock = await held.enter_async_context(lock.hold(name, closing))
-                    if not self._has_lock:
-                        return
+            async with lock.hold_all(names, closing) as self._has_lock:
+                if not self._has_lock:
+                    return
                 await self._converge(workers)
             for event in self._tracker.bad:
                 log.log_settled(self.transition, event, Result.FAILED, event.problem)
@@ -137,7 +134,9 @@ class Reconciler:
             return Look(problem=error, was_read=False)
         todo = self._tracker.read(listing.events, add=add)
         for tracked in todo:
-            self._reopen(tracked)
+            if tracked.result:
+                self._tracker.reopen(tracked)
+                log.log_unsettled(tracked.event, tracked.attempts, tracked.error)
         if listing.problem is None:
             shown = {id(tracked) for tracked in todo}
             gone = [tracked for tracked in self._tracker.unsettled() if id(tracked) not in shown]
@@ -146,15 +145,6 @@ class Reconciler:
             self._listed = True
             log.log_found(self.transition, len(self._tracker))
         return Look(todo, listing.problem)
-
-    def _reopen(self, tracked: TrackedEvent) -> None:
-        """Quita lo que se daba por hecho de un evento que la lista sigue enseñando."""
-        if tracked.result is None:
-            return
-        said_yes = tracked.result is Result.DONE
-        reason = "el backend dijo que sí, pero la lista lo sigue enseñando" if said_yes else "ha vuelto a la lista"
-        self._tracker.reopen(tracked, reason)
-        log.log_unsettled(tracked.event, tracked.attempts, reason)
 
     async def _apply_all(self, seen: Look, workers: int) -> float:
         """Aplica cada evento una vez, los más antiguos primero; devuelve los segundos que el backend pide esperar."""

@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from estado_eventos.backend.auth import Account, BearerAuth
+from estado_eventos.backend.account import Account
+from estado_eventos.backend.auth import BearerAuth
 from estado_eventos.backend.client import Backend, request_headers
 from estado_eventos.backend.network import tls_context
 from estado_eventos.backend.token import Token

@@ -82,10 +82,13 @@ class Tracker:
         tracked.status = status
         self.settled += 1
 
-    def reopen(self, tracked: TrackedEvent, reason: str) -> None:
-        """Deja otra vez sin resolver un evento que una lista sigue enseñando; `reason` dice qué pasó."""
+    def reopen(self, tracked: TrackedEvent) -> None:
+        """Deja otra vez sin resolver un evento que una lista sigue enseñando: lo que se daba por hecho no lo está."""
+        said_yes = tracked.result is Result.DONE
+        tracked.error = (
+            "el backend dijo que sí, pero la lista lo sigue enseñando" if said_yes else "ha vuelto a la lista"
+        )
         tracked.result = tracked.settled_at = tracked.status = None
-        tracked.error = reason
         self.settled -= 1
 
     def outcomes(self, now: datetime) -> tuple[Outcome, ...]:
