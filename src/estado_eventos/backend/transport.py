@@ -1,4 +1,4 @@
-"""La conexión con el backend: una por carril, con TLS del sistema, proxy solo a propósito y respuestas acotadas."""
+"""La conexión con el backend: una por trabajador, con TLS del sistema, proxy solo a propósito y respuestas acotadas."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable
