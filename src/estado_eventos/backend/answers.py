@@ -25,6 +25,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    location: str = ""
+    """A dónde redirige, si lo hace, tal como llegó."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def _list_error(answer: Answer) -> BackendError:
     if _is_unwell(answer.status):
         return _unavailable(answer)
     if answer.status in {301, 302, 303, 307, 308}:
-        target = printable(_USERINFO.sub("//", answer.headers.get("location", "")), 200)
+        target = printable(_USERINFO.sub("//", answer.location), 200)
         where = f" a «{target}»" if target else ""
         return WrongProtocol(
             f"HTTP {answer.status}: redirige{where} y las redirecciones no se siguen",

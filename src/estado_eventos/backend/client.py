@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
 
@@ -178,7 +177,8 @@ class Backend:
         with _network_errors(request.url, seconds):
             async with asyncio.timeout(seconds):
                 response = await self._client(worker).send(request, auth=self._auth if signed else None)
-        answer = Answer(response.status_code, response.headers, response.content)
+        location = response.extensions["location"]
+        answer = Answer(response.status_code, response.headers, response.content, location)
         if self._on_answer:
             self._on_answer(answer, sent_at)
         return answer
@@ -197,7 +197,6 @@ class Backend:
                 trust_env=False,
                 headers=self._headers,
             )
-            self._clients[worker].cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         return self._clients[worker]
 
 

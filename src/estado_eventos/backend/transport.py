@@ -45,19 +45,20 @@ class CappedTransport(httpx.AsyncBaseTransport):
             # httpx descomprime un bloque entero antes de que ningún tope lo vea: 1,5 MB eran 446 MiB.
             await response.aclose()
             raise WrongProtocol("la respuesta viene comprimida sin haberlo pedido")
-        if "location" in response.headers:
-            _check_location(request.url, response.headers)
+        _hide_from_httpx(response)
         limit = request.extensions.get("limit", MAX_ANSWER_BYTES)
         response.stream = _Capped(cast("httpx.AsyncByteStream", response.stream), limit)
         return response
 
 
-def _check_location(url: httpx.URL, headers: httpx.Headers) -> None:
-    """Quita `Location` si no es una URL: httpx prepara la redirección aunque no la siga, y no daría la respuesta."""
-    try:
-        url.join(headers["location"])
-    except (httpx.InvalidURL, ValueError):
-        del headers["location"]
+def _hide_from_httpx(response: httpx.Response) -> None:
+    """Quita lo que httpx entendería aunque nadie se lo pida: con según qué valores, no daría la respuesta.
+
+    De `Location` prepara la redirección que no va a seguir, y queda en `extensions["location"]`; de `Set-Cookie`, la
+    cookie que nadie va a mandar.
+    """
+    response.extensions["location"] = response.headers.pop("location", "")
+    response.headers.pop("set-cookie", None)
 
 
 class _Capped(httpx.AsyncByteStream):

@@ -58,7 +58,7 @@ class LastAnswer:
     def __call__(self, answer: Answer, sent_at: datetime) -> None:
         """Toma nota de una respuesta."""
         self.skew = skew(answer.headers.get("date", ""), sent_at, datetime.now(UTC))
-        self.location = answer.headers.get("location", "")
+        self.location = answer.location
 
 
 def probe(settings: Settings, tokens: Sequence[Token] = (), on_answer: LastAnswer | None = None) -> Backend:
