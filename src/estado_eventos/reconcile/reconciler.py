@@ -160,7 +160,9 @@ class Reconciler:
                 tracked = next(queue, None)
                 if tracked is None:
                     return
-                wait = max(wait, await self._apply(tracked, worker))
+                asked = await self._apply(tracked, worker)
+                # Después de esperar: otro trabajador puede haberlo cambiado entretanto.
+                wait = max(wait, asked)
 
         async with asyncio.TaskGroup() as group:
             for worker in range(min(workers, len(ready))):
