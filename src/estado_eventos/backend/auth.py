@@ -10,7 +10,7 @@ import httpx
 
 from estado_eventos.backend.account import MIN_SECRET, account_of, auth_request, login_request
 from estado_eventos.backend.answers import Answer, read_token
-from estado_eventos.backend.errors import BackendError, Denied, Unavailable
+from estado_eventos.backend.errors import BackendError, Denied
 from estado_eventos.backend.network import same_origin
 from estado_eventos.backend.token import Token
 from estado_eventos.backend.token_cache import TokenCache
@@ -20,15 +20,33 @@ WARN_BEFORE = timedelta(minutes=10)
 _log = logging.getLogger(__name__)
 
 
+SENT = "sent"
+"""La marca, en las `extensions` de una petición, de que ya salió: antes solo se renovaba el token."""
+
+
 class Signer(httpx.Auth):
     """Quien firma las peticiones al backend. Así, sin más, no firma ninguna."""
+
+    @property
+    def failure(self) -> BackendError | None:
+        """Por qué no hay token, si hay cuenta y no se pudo tener ninguno."""
+        return None
 
     @property
     def secrets(self) -> list[str]:
         """Lo que no debe verse en ninguna parte."""
         return []
 
-    def denial(self) -> Denied:
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Deja la petición como está."""
+        request.extensions[SENT] = True
+        yield request
+
+    def give_up(self, failure: BackendError) -> None:
+        """Lo que se pidió para firmar no salió bien; aquí no se pide nada."""
+        raise failure
+
+    def denial(self) -> BackendError:
         """El error con que se explica un 401, y qué hacer."""
         hint = "Ponga BACKEND_EMAIL y BACKEND_PASSWORD, o BACKEND_JWT_TOKEN"
         return Denied("el backend pide credenciales y no hay", hint, status=httpx.codes.UNAUTHORIZED)
@@ -38,10 +56,14 @@ class Signer(httpx.Auth):
 class _Renewals:
     """Lo que se sabe de las renovaciones de una pasada."""
 
-    count: int = 0
-    """Cuántas han empezado."""
     failure: BackendError | None = None
     """Por qué falló la última, si falló."""
+    may_retry: bool = True
+    """Si, habiendo fallado, vale la pena probar otra vez."""
+    needed: bool = False
+    """Si la última hacía falta: sin ella no hay token que valga."""
+    under_way: bool = False
+    """Si hay una en marcha, o se quedó a medias."""
     tried: Token | None = None
     """El token con que empezó la última; `None` si no había ninguno."""
     given: Token | None = None
@@ -49,27 +71,17 @@ class _Renewals:
     unproven: bool = False
     """Si el último que dio no lo ha aceptado aún nadie."""
 
-    def begin(self, token: Token | None) -> None:
-        """Empieza una con ese token."""
-        self.count += 1
-        self.tried = token
-        # Vale mientras no llegue respuesta: si la red falla, httpx no vuelve aquí a decirlo.
-        self.failure = Unavailable("no se pudo hablar con AUTH_URL para renovar el token")
-
     def succeed(self, token: Token) -> None:
         """Acaba bien."""
-        self.failure, self.given, self.unproven = None, token, True
-
-    def final_failure(self, count: int) -> BackendError | None:
-        """Por qué no hay que intentarlo otra vez: la última rechazó la cuenta, o falló y empezó después de `count`."""
-        return self.failure if self.count != count or isinstance(self.failure, Denied) else None
+        self.failure, self.under_way, self.given, self.unproven = None, False, token, True
 
 
 class BearerAuth(Signer):
     """Firma las peticiones al backend y, si hay cuenta, renueva el token cuando hace falta.
 
     Una sola renovación a la vez: quien llega mientras hay otra en marcha espera y usa su token. Un inicio de sesión
-    rechazado no se repite en toda la pasada, porque repetirlo bloquea cuentas. A otro origen no se manda nada.
+    rechazado no se repite en toda la pasada, porque repetirlo bloquea cuentas. Si no hay manera de tener un token, se
+    pide sin él: puede que el backend no lo necesite (`failure` dice qué pasó). A otro origen no se manda nada.
     """
 
     def __init__(self, settings: Settings, headers: Mapping[str, str]) -> None:
@@ -85,6 +97,11 @@ class BearerAuth(Signer):
         self._token = Token.read(static.get_secret_value()) if static else None
         self._renewals = _Renewals()
         self._lock = asyncio.Lock()
+
+    @property
+    def failure(self) -> BackendError | None:
+        """Por qué no hay token, si hay cuenta y no se pudo tener ninguno."""
+        return self._renewals.failure
 
     @property
     def expires_at(self) -> datetime | None:
@@ -109,39 +126,50 @@ class BearerAuth(Signer):
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Firma la petición; si el token está por caducar o lo rechazan, lo renueva y la repite una vez."""
         if not same_origin(request.url, self._backend):
+            request.extensions[SENT] = True
             yield request
             return
         refused: Token | None = None
         for _ in range(2):
-            count, answer = self._renewals.count, None
+            answer = None
             async with self._lock:
-                steps = self._ensure_token(refused, count)
+                steps = self._ensure_token(refused)
                 while renewal := _advance(steps, answer):
+                    self._renewals.under_way = True
                     response = yield renewal
                     answer = Answer(response.status_code, response.headers, await response.aread())
-            refused = self._token
-            if refused:
-                request.headers["Authorization"] = f"Bearer {refused.text}"
+            refused = self._sign(request, refused)
+            request.extensions[SENT] = True
             response = yield request
             if not self._is_worth_renewing(refused, response):
                 return
 
-    def _ensure_token(self, refused: Token | None, count: int) -> "_Steps":
+    def _sign(self, request: httpx.Request, refused: Token | None) -> Token | None:
+        """Firma la petición con el token que hay, si vale; devuelve con cuál."""
+        request.headers.pop("Authorization", None)
+        if self._token is None or (self._account and self._is_useless(refused)):
+            return None
+        request.headers["Authorization"] = f"Bearer {self._token.text}"
+        return self._token
+
+    def _is_useless(self, refused: Token | None) -> bool:
+        return self._token is None or self._token is refused or self._token.expired(datetime.now(UTC))
+
+    def _ensure_token(self, refused: Token | None) -> "_Steps":
         """Si hay cuenta y hace falta un token, lo pide: da las peticiones, de la más barata, y recibe las respuestas.
 
-        `refused` es el que el backend acaba de rechazar, y `count`, cuántas renovaciones había al preguntar. Lanza
-        `BackendError` si sin él no se puede seguir.
+        `refused` es el que el backend acaba de rechazar.
         """
         if self._account is None:
             return
         self._take_cached()
-        needed = self._token is None or self._token is refused or self._token.expired(datetime.now(UTC))
-        if needed and (failure := self._renewals.final_failure(count)):
-            raise failure
-        if not needed and not self._is_ending():
+        needed = self._is_useless(refused)
+        # Una que se quedó a medias, quien la empezó lo dirá con `give_up`.
+        hopeless = self._renewals.under_way or not self._renewals.may_retry
+        if (needed and hopeless) or not (needed or self._is_ending()):
             return
-        token = self._token
-        self._renewals.begin(token)
+        token = self._renewals.tried = self._token
+        self._renewals.needed = needed
         auth_url = httpx.URL(self._settings.auth_url or self._settings.backend_url)
         # Renovar manda el token en el cuerpo: solo a quien ya lo recibe con cada petición.
         if token and not needed and same_origin(auth_url, self._backend):
@@ -156,10 +184,18 @@ class BearerAuth(Signer):
         try:
             self._take(answer)
         except BackendError as error:
-            if needed:
-                self._renewals.failure = error
-                raise
-            _log.warning("No se pudo renovar el token: %s", error)
+            self.give_up(error)
+
+    def give_up(self, failure: BackendError) -> None:
+        """Una renovación no salió bien: se sigue con el token que hay, si vale, o sin ninguno."""
+        failure.redact(self.secrets)
+        self._renewals.under_way = False
+        if self._renewals.needed:
+            # No se prueba otra vez mientras el backend no pida un token; y si rechazó la cuenta, nunca.
+            self._renewals.failure, self._renewals.may_retry = failure, False
+            self._token = None
+        else:
+            _log.warning("No se pudo renovar el token: %s", failure)
 
     def _take_cached(self) -> None:
         """Lee lo guardado la primera vez que hace falta: entretanto otra pasada puede haberlo renovado."""
@@ -190,10 +226,14 @@ class BearerAuth(Signer):
         if self._renewals.unproven and used is self._renewals.given:
             self._renewals.unproven = refused
             return False
-        return refused and self._account is not None
+        # Sin token y sin manera de tenerlo, repetir la petición sería hacerla igual.
+        return refused and self._account is not None and (used is not None or self._renewals.may_retry)
 
-    def denial(self) -> Denied:
+    def denial(self) -> BackendError:
         """El error con que se explica un 401: qué le pasa al token y qué hacer."""
+        if self._renewals.failure:
+            self._renewals.may_retry = self._renewals.failure.retryable
+            return self._renewals.failure
         if not self._account and not self._token:
             return super().denial()
         message, hint = self._explain_denial()

@@ -14,7 +14,7 @@ import httpx
 from estado_eventos import __version__
 from estado_eventos.backend.account import Account, login_request
 from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, read_applied, read_page, read_token
-from estado_eventos.backend.auth import Signer
+from estado_eventos.backend.auth import SENT, Signer
 from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, WrongProtocol
 from estado_eventos.backend.network import explain_transport, same_origin
 from estado_eventos.backend.token import Token
@@ -173,8 +173,20 @@ class Backend:
         return answer
 
     async def _send(self, worker: int, request: httpx.Request, *, signed: bool = True) -> Answer:
+        try:
+            return await self._send_once(worker, request, signed=signed)
+        except BackendError as error:
+            if not signed or SENT in request.extensions:
+                raise
+            failure = error
+        # Lo que falló fue renovar el token: la petición no ha salido, y quizá el backend no pida ninguno.
+        kind = Unavailable if isinstance(failure, Unavailable) else type(failure)
+        self._auth.give_up(kind(f"al renovar el token en AUTH_URL: {failure.message}", failure.hint))
+        return await self._send_once(worker, request)
+
+    async def _send_once(self, worker: int, request: httpx.Request, *, signed: bool = True) -> Answer:
         seconds, sent_at = self._settings.http_timeout, datetime.now(UTC)
-        with _network_errors(request.url, seconds):
+        with _network_errors(seconds):
             async with asyncio.timeout(seconds):
                 response = await self._client(worker).send(request, auth=self._auth if signed else None)
         location = response.extensions["location"]
@@ -218,7 +230,7 @@ def _next_page(current: httpx.URL, following: object, seen: set[httpx.URL]) -> h
 
 
 @contextmanager
-def _network_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
+def _network_errors(timeout: float) -> Iterator[None]:
     """Todo lo que httpx puede lanzar, como `Unavailable`.
 
     No todo hereda de `httpx.HTTPError`: al fuzzear aparecen también `InvalidURL`, `OSError` y `ValueError`.
@@ -227,9 +239,5 @@ def _network_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
         yield
     except TimeoutError:
         raise Unanswered(f"no contestó en {timeout:g} s") from None
-    except httpx.RequestError as error:
-        reason = explain_transport(error)
-        renewing = error.request.url != url
-        raise Unavailable(f"al renovar el token en AUTH_URL: {reason}" if renewing else reason) from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
         raise Unavailable(explain_transport(error)) from error

@@ -8,7 +8,7 @@ import httpx
 
 from estado_eventos.backend.account import account_of
 from estado_eventos.backend.answers import Answer
-from estado_eventos.backend.auth import BearerAuth
+from estado_eventos.backend.auth import SENT, BearerAuth
 from estado_eventos.backend.client import Backend, request_headers
 from estado_eventos.backend.errors import BackendError, Denied
 from estado_eventos.backend.network import same_origin, tls_context
@@ -37,6 +37,7 @@ class GivenTokens(BearerAuth):
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Firma la petición, solo si es al backend; con un 401 la repite con el token siguiente."""
+        request.extensions[SENT] = True
         if not self._tokens or not same_origin(request.url, self._origin):
             yield request
             return

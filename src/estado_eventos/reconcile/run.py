@@ -95,6 +95,9 @@ async def _pass(
         ]
         await _reconcile(reconcilers, deadline, signals, settings)
         interruption = deadline.interruption
+        parts = tuple(reconciler.report(interruption) for reconciler in reconcilers)
+        # Si las listas se leyeron sin token, que la cuenta no vale solo se dice aquí.
+        login = auth.failure if all(part.code is not auth.failure.code for part in parts if auth.failure) else None
         return Report(
             run_id=run_id,
             command=plan.command,
@@ -105,7 +108,9 @@ async def _pass(
             shard=plan.scope,
             requests=sum(backend.requests for backend in backends),
             token_expires_at=auth.expires_at,
-            transitions=tuple(reconciler.report(interruption) for reconciler in reconcilers),
+            transitions=parts,
+            problem=str(login) if login else None,
+            problem_code=login.code if login else ExitCode.OK,
         )
 
 
