@@ -1,4 +1,4 @@
-"""El diagnóstico en las pruebas: `check --json` leído con rigor, y una máquina con el systemd y el cron que se quiera."""
+"""El diagnóstico en las pruebas: `check --json` leído con rigor, y una máquina con su systemd y su cron."""
 
 import json
 import socket
