@@ -2,7 +2,6 @@
 
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +11,9 @@ def replace_file(path: Path, content: bytes, mode: int) -> None:
 
     Un enlace se sustituye; no se sigue. Lanza `OSError`.
     """
+    # Quien solo lee (una petición HTTP, un proceso) no tiene por qué importar todo lo que `tempfile` trae consigo.
+    import tempfile
+
     # `mkstemp` crea con 0600. Y no acaba como el de verdad: node_exporter no lo lee aunque lo vea.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
