@@ -80,17 +80,18 @@ def test_a_file_that_cannot_be_written_is_one_warning(
     assert path.name != "enlace" or (spoiled / "ajeno").read_text() == "de otro"
 
 
-def test_a_directory_without_permission_is_one_warning(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("variable", "rule", "code"), [("METRICS_FILE", empty_lists, 0), ("REPORT_FILE", denied, 77)])
+def test_a_directory_without_permission_is_one_warning(tmp_path: Path, variable: str, rule: Rule, code: int) -> None:
     """Un directorio donde esta cuenta no puede escribir es un aviso, y lo demás se hace igual."""
     (tmp_path / "ajeno").mkdir(mode=0o555)
-    path = tmp_path / "ajeno" / "estado.prom"
-    with FaultyServer(empty_lists) as server, FaultyServer(ok) as monitor:
-        env = {"BACKEND_URL": server.url, "HEARTBEAT_URL": monitor.url} | files(tmp_path) | {"METRICS_FILE": path}
+    path = tmp_path / "ajeno" / "estado"
+    with FaultyServer(rule) as server, FaultyServer(ok) as monitor:
+        env = {"BACKEND_URL": server.url, "HEARTBEAT_URL": monitor.url} | files(tmp_path) | {variable: path}
         completed = run("run-once", env=env, preexec_fn=_obey_permissions)
 
-    assert (completed.code, len(monitor.requests)) == (0, 1)
-    assert warnings(completed) == [f"METRICS_FILE: no se puede escribir en {path}: Permission denied"]
-    assert (tmp_path / "informe.json").exists()
+    assert (completed.code, len(monitor.requests)) == (code, 1)
+    assert warnings(completed) == [f"{variable}: no se puede escribir en {path}: Permission denied"]
+    assert sum(found.is_file() for found in tmp_path.rglob("*")) == 1
 
 
 def test_a_full_disk_keeps_the_old_files(tmp_path: Path) -> None:
