@@ -63,6 +63,7 @@ def endure(server: FaultyServer, *arguments: str, seconds: float = 8, **variable
     return completed
 
 
-def account(backend: ReferenceBackend, url: str, **variables: object) -> dict[str, object]:
-    """La configuración de quien inicia sesión."""
-    return {"BACKEND_URL": url, "BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password, **variables}
+def account(backend: ReferenceBackend, url: str | None = None, **variables: object) -> dict[str, object]:
+    """La configuración de quien inicia sesión, en el backend o en lo que haya delante de él (`url`)."""
+    secrets = {"BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password}
+    return {"BACKEND_URL": url or backend.url, **secrets, **variables}
