@@ -1,7 +1,6 @@
 """Lo que se entiende de lo que llega por la red, sea lo que sea."""
 
 import json
-import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from estado_eventos.backend.answers import Answer, read_applied, read_page, retry_after
 from estado_eventos.backend.errors import BackendError, Denied, Refused, Unavailable, WrongProtocol
-from estado_eventos.backend.network import explain_transport
 from estado_eventos.domain.transitions import START, is_safe_id
 
 JSON = st.recursive(
@@ -118,25 +116,3 @@ def test_any_retry_after_is_survived(value: str) -> None:
     found = retry_after({"retry-after": value})
 
     assert found is None or found >= 0
-
-
-def _caused(error: BaseException, cause: BaseException) -> BaseException:
-    error.__cause__ = cause
-    return error
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (_caused(RuntimeError("fuera"), ConnectionRefusedError(111, "x")), "conexión rehusada"),
-        (ExceptionGroup("varios", [ConnectionResetError(104, "x")]), "el servidor cortó la conexión"),
-        (ssl.SSLError("sin razón"), "falló TLS"),
-        (OSError(24, "Too many open files"), "no puede abrir más archivos (ulimit -n)"),
-        (OSError(105, "No buffer space available"), "No buffer space available"),
-        (RuntimeError(), "RuntimeError"),
-        (ValueError("a\x1b[2Jb"), "a [2Jb"),
-    ],
-)
-def test_transport_errors_in_words(error: BaseException, words: str) -> None:
-    """El error de red se explica por su causa más honda, en una línea limpia."""
-    assert words in explain_transport(error)

@@ -1,12 +1,7 @@
 """Los tokens: que nadie tenga que pensar en ellos, que no cuesten de más y que no se escapen."""
 
 import json
-import os
-import pty
-import select
-import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +10,11 @@ import pytest
 
 from estado_eventos.domain.transitions import START
 from tests.support.faults import Fault, FaultyServer, Obliging, Request, answer
-from tests.support.program import PROGRAM, Completed, environment, run, start, wait
-from tests.support.reference import tokens
+from tests.support.inside import account
+from tests.support.program import run
 from tests.support.reference.server import ReferenceBackend
 
 LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"
-
-
-def account(backend: ReferenceBackend, url: str | None = None, **variables: object) -> dict[str, object]:
-    """La configuración con cuenta y sin token."""
-    return {
-        "BACKEND_URL": url or backend.url,
-        "BACKEND_EMAIL": backend.email,
-        "BACKEND_PASSWORD": backend.password,
-        **variables,
-    }
-
-
-def asked(backend: ReferenceBackend, path: str) -> int:
-    """Cuántas veces se pidió esa ruta al backend."""
-    return sum(request.path == path for request in backend.requests())
 
 
 def mint(life: int, issued: float | None = None) -> str:
@@ -52,31 +32,9 @@ def test_without_a_token_it_logs_in_once(backend: ReferenceBackend) -> None:
     completed = run("run-once", "--json", env=account(backend))
 
     assert completed.code == 0
-    assert asked(backend, LOGIN) == 1
+    assert backend.asked(LOGIN) == 1
     assert completed.report["requests"] == 25
     assert completed.report["token_expires_at"].endswith("Z")
-
-
-def test_ten_passes_with_a_cache_log_in_once(backend: ReferenceBackend, tmp_path: Path) -> None:
-    """Con `TOKEN_CACHE_FILE`, diez pasadas inician sesión una vez; con la caché caliente son dos peticiones."""
-    cache = tmp_path / "token"
-    reports = [run("run-once", "--json", env=account(backend, TOKEN_CACHE_FILE=cache)).report for _ in range(10)]
-
-    assert [report["requests"] for report in reports] == [3] + [2] * 9
-    assert asked(backend, LOGIN) == 1
-    assert asked(backend, REFRESH) == 0
-    assert cache.stat().st_mode & 0o777 == 0o600
-
-
-def test_deleting_the_cache_costs_one_login(backend: ReferenceBackend, tmp_path: Path) -> None:
-    """Borrar la caché cuesta un inicio de sesión y nada más."""
-    cache = tmp_path / "token"
-    env = account(backend, TOKEN_CACHE_FILE=cache)
-    run("run-once", env=env)
-    cache.unlink()
-
-    assert run("run-once", env=env).code == 0
-    assert asked(backend, LOGIN) == 2
 
 
 def test_a_token_with_little_left_is_refreshed_not_logged_in(backend: ReferenceBackend, tmp_path: Path) -> None:
@@ -89,7 +47,7 @@ def test_a_token_with_little_left_is_refreshed_not_logged_in(backend: ReferenceB
     reports = [run("run-once", "--json", env=env).report for _ in range(3)]
 
     assert [report["requests"] for report in reports] == [3, 2, 2]
-    assert (asked(backend, LOGIN), asked(backend, REFRESH)) == (1, 1)
+    assert (backend.asked(LOGIN), backend.asked(REFRESH)) == (1, 1)
 
 
 def test_a_pass_survives_tokens_that_expire_under_it(backend: ReferenceBackend) -> None:
@@ -103,7 +61,7 @@ def test_a_pass_survives_tokens_that_expire_under_it(backend: ReferenceBackend) 
     assert completed.code == 0
     assert completed.report["transitions"][START.name]["done"] == 300
     assert completed.report["duration_seconds"] > 4
-    assert 2 <= asked(backend, LOGIN) <= 1 + completed.report["duration_seconds"] / 1
+    assert 2 <= backend.asked(LOGIN) <= 1 + completed.report["duration_seconds"] / 1
     assert len(backend.history()) == 300
 
 
@@ -143,7 +101,7 @@ def test_a_refused_login_is_tried_once(backend: ReferenceBackend) -> None:
     completed = run("run-once", "--json", env=account(backend))
 
     assert completed.code == 77
-    assert asked(backend, LOGIN) == 1
+    assert backend.asked(LOGIN) == 1
     # Y las dos listas, sin token: por si el backend no lo pide.
     assert len(backend.requests()) == 3
     assert "BACKEND_PASSWORD" in completed.report["error"]
@@ -271,91 +229,6 @@ def test_secrets_come_from_systemd_credentials(backend: ReferenceBackend, tmp_pa
     assert (by_account.code, by_token.code) == (0, 0)
 
 
-def _symlink(path: Path) -> None:
-    (path.parent / "ajeno").write_text("{}")
-    path.symlink_to(path.parent / "ajeno")
-
-
-def _foreign(path: Path) -> None:
-    path.write_text("{}")
-    path.chmod(0o600)
-    os.chown(path, 65534, 65534)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [
-        (lambda path: path.write_text("no es json") and path.chmod(0o600), "no se entiende"),
-        (lambda path: path.write_text('{"token": 7}') and path.chmod(0o600), "no se entiende"),
-        (lambda path: path.write_bytes(b"\xff" * 99) and path.chmod(0o600), "no se entiende"),
-        (lambda path: path.write_text("[" * 50_000) and path.chmod(0o600), "no se entiende"),
-        (lambda path: path.write_text("{}") and path.chmod(0o644), "0600"),
-        (_symlink, "symbolic link"),
-        (os.mkfifo, "no es un archivo normal"),
-        pytest.param(
-            _foreign, "otro usuario", marks=pytest.mark.skipif(os.geteuid() != 0, reason="hace falta ser root")
-        ),
-    ],
-)
-def test_a_bad_cache_is_ignored_and_replaced(
-    backend: ReferenceBackend, tmp_path: Path, spoil: Callable[[Path], Any], reason: str
-) -> None:
-    """Una caché ilegible, corrupta, ajena o que es un enlace se ignora con un aviso y se sustituye."""
-    cache = tmp_path / "token"
-    spoil(cache)
-    env = account(backend, TOKEN_CACHE_FILE=cache)
-
-    first, second = run("run-once", env=env), run("run-once", env=env)
-
-    warnings = [message for message in first.messages if message.startswith("WARNING - TOKEN_CACHE_FILE")]
-    assert (first.code, second.code) == (0, 0)
-    assert len(warnings) == 1
-    assert reason in warnings[0]
-    assert "WARNING" not in second.stderr
-    assert asked(backend, LOGIN) == 1
-    assert not cache.is_symlink()
-
-
-def test_a_cache_that_cannot_be_written_is_one_warning(backend: ReferenceBackend, tmp_path: Path) -> None:
-    """Si la caché no se puede escribir, se avisa y la pasada se hace igual."""
-    for cache in (tmp_path / "no" / "existe", tmp_path, Path("/proc/token")):
-        completed = run("run-once", env=account(backend, TOKEN_CACHE_FILE=cache))
-
-        assert completed.code == 0
-        assert sum("no se puede guardar" in message for message in completed.messages) == 1
-
-
-def test_a_cache_of_another_backend_or_account_is_not_used(backend: ReferenceBackend, tmp_path: Path) -> None:
-    """El token de una cuenta no se manda con otra, ni a otro backend."""
-    cache = tmp_path / "token"
-    run("run-once", env=account(backend, TOKEN_CACHE_FILE=cache))
-    token = json.loads(cache.read_text())["token"]
-    with FaultyServer(lambda request: answer(403) if request.path == LOGIN else answer(200, "[]")) as other:
-        completed = run("run-once", env=account(backend, other.url, TOKEN_CACHE_FILE=cache))
-
-    assert completed.code == 77
-    assert all(token not in str(request) for request in other.requests)
-
-
-def test_two_processes_never_tear_the_cache(backend: ReferenceBackend, tmp_path: Path) -> None:
-    """Mientras varias pasadas escriben la caché, quien la lea ve siempre un objeto entero."""
-    cache = tmp_path / "token"
-    # Menos de dos intervalos: cada pasada lo renueva y escribe la caché.
-    backend.configure(token_seconds=100)
-    env = account(backend, TOKEN_CACHE_FILE=cache)
-    seen = 0
-    for _ in range(3):
-        rivals = [start("run-once", env=env) for _ in range(3)]
-        while any(rival.poll() is None for rival in rivals):
-            if cache.exists():
-                assert json.loads(cache.read_text())["token"]
-                seen += 1
-        assert [wait(rival).code for rival in rivals] == [0, 0, 0]
-
-    assert seen > 0
-    assert [path.name for path in tmp_path.iterdir()] == ["token"]
-
-
 def test_a_static_token_about_to_expire_is_one_warning(backend: ReferenceBackend) -> None:
     """Un token sin cuenta al que le quedan menos de diez minutos se avisa una vez, y su hora va en el informe."""
     soon = run("run-once", "--json", env={"BACKEND_URL": backend.url, "BACKEND_JWT_TOKEN": backend.token(300)})
@@ -373,91 +246,4 @@ def test_an_expired_static_token_does_not_matter_with_an_account(backend: Refere
     completed = run("run-once", env=account(backend, BACKEND_JWT_TOKEN=backend.token(-60)))
 
     assert completed.code == 0
-    assert asked(backend, LOGIN) == 1
-
-
-def test_token_prints_a_token_and_nothing_else(backend: ReferenceBackend) -> None:
-    """`token` escribe en la salida un token que sirve, y en stderr hasta cuándo y su rol."""
-    completed = run("token", env=account(backend))
-
-    assert completed.code == 0
-    assert tokens.read(completed.stdout.strip()).role == "admin"
-    assert completed.stdout == completed.stdout.strip() + "\n"
-    assert "le quedan 30 min" in completed.stderr or "le quedan 29 min" in completed.stderr
-    assert "rol admin" in completed.stderr
-    used = run("run-once", env={"BACKEND_URL": backend.url, "BACKEND_JWT_TOKEN": completed.stdout.strip()})
-    assert used.code == 0
-
-
-def test_token_asks_in_a_terminal_without_echo(backend: ReferenceBackend) -> None:
-    """Sin cuenta, `token` la pregunta por stderr sin enseñar la contraseña, y la salida es solo el token."""
-    master, slave = pty.openpty()
-    with subprocess.Popen(
-        [*PROGRAM, "token"],
-        env=environment(BACKEND_URL=backend.url),
-        cwd="/",
-        stdin=slave,
-        stderr=slave,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
-        os.close(slave)
-        seen = b""
-        # La pregunta sale cuando ya se lee sin eco; lo que se teclee antes se tira.
-        for question, reply in (("Correo: ", backend.email), ("Contraseña: ", backend.password)):
-            while question not in seen.decode(errors="replace") and select.select([master], [], [], 30)[0]:
-                seen += os.read(master, 4096)
-            os.write(master, f"{reply}\n".encode())
-        assert process.stdout is not None
-        printed = process.stdout.read().decode()
-    try:
-        while chunk := os.read(master, 4096):
-            seen += chunk
-    except OSError:
-        os.close(master)
-
-    assert process.returncode == 0
-    assert tokens.read(printed.removesuffix("\n")).email == backend.email
-    assert backend.password not in seen.decode()
-
-
-@pytest.mark.parametrize(("reply", "code"), [(answer(401), 77), (answer(503), 69), (answer(404), 76)])
-def test_token_failing_is_one_line_and_a_code(reply: Any, code: int) -> None:
-    """Si no se puede iniciar sesión, `token` lo dice en una línea y no escribe nada en la salida."""
-    with FaultyServer(lambda _: reply) as server:
-        completed = run("token", env={"BACKEND_URL": server.url, "BACKEND_EMAIL": "a", "BACKEND_PASSWORD": "b"})
-
-    assert (completed.code, completed.stdout) == (code, "")
-    assert len(completed.stderr.splitlines()) == 1
-
-
-def test_token_without_account_nor_terminal_is_78() -> None:
-    """Sin cuenta ni terminal donde preguntar: 78 y lo que falta."""
-    completed = run("token")
-
-    assert completed.code == 78
-    assert "BACKEND_EMAIL y BACKEND_PASSWORD" in completed.stderr
-
-
-def test_token_check_says_where_it_comes_from_and_how_long_it_lives(backend: ReferenceBackend, tmp_path: Path) -> None:
-    """`token --check` dice de dónde sale cada token y cuánto le queda, sin enseñarlo ni hablar con nadie."""
-    cache = tmp_path / "token"
-    run("run-once", env=account(backend, TOKEN_CACHE_FILE=cache))
-    secret = backend.token(600)
-    before = len(backend.requests())
-
-    def checked(**env: object) -> Completed:
-        return run("token", "--check", env={"BACKEND_URL": backend.url, **env})
-
-    static = checked(BACKEND_JWT_TOKEN=secret)
-    cached = checked(**account(backend, TOKEN_CACHE_FILE=cache))
-    expired = checked(BACKEND_JWT_TOKEN=backend.token(-60))
-    nothing = checked()
-
-    assert static.stdout.startswith("BACKEND_JWT_TOKEN (entorno): le quedan ")
-    assert f"TOKEN_CACHE_FILE ({cache}): le quedan " in cached.stdout
-    assert "se renueva solo" in cached.stdout
-    assert "caducó el" in expired.stdout
-    assert (static.code, cached.code, expired.code, nothing.code) == (0, 0, 77, 78)
-    assert secret not in static.stdout + static.stderr
-    assert len(backend.requests()) == before
+    assert backend.asked(LOGIN) == 1

@@ -55,7 +55,7 @@ def test_a_wrong_password_and_a_backend_that_asks(backend: ReferenceBackend) -> 
 
 @pytest.mark.parametrize("reply", [answer(503, "{}"), answer(200, "<html>"), Fault.CUT, Fault.STALL], ids=str)
 def test_a_login_that_does_not_work_does_not_stop_an_open_backend(opened: ReferenceBackend, reply: Reaction) -> None:
-    """Si no se puede iniciar sesión y el backend no pide nada, todo se mueve a tiempo y el código dice que no se pudo."""
+    """Si no se puede iniciar sesión y el backend no pide nada, todo se mueve, y el código dice que no se pudo."""
 
     def rule(request: Request) -> Reaction:
         return reply if request.path == LOGIN else None

@@ -11,7 +11,7 @@ from estado_eventos.config.sources import Loaded
 from estado_eventos.domain.transitions import FINISH
 from estado_eventos.monitoring.endpoint import service_info
 from tests.support.faults import Fault, FaultyServer, answer
-from tests.support.program import run
+from tests.support.inside import run_inside
 from tests.support.reference.server import ReferenceBackend
 
 
@@ -20,12 +20,12 @@ def test_health_is_ok_when_both_lists_can_be_read(backend: ReferenceBackend) -> 
     backend.add_events(due_start=2, due_finish=1)
     env = {"BACKEND_URL": backend.url, "BACKEND_JWT_TOKEN": backend.token()}
 
-    completed = run("health", "--json", env=env)
+    completed = run_inside("health", "--json", **env)
 
     assert (completed.code, json.loads(completed.stdout), completed.stderr) == (0, {"status": "ok"}, "")
     assert backend.history() == []
     assert sorted(request.method for request in backend.requests()) == ["GET", "GET"]
-    assert run("health", env=env).stdout == "ok: se leen las listas de pendientes\n"
+    assert run_inside("health", **env).stdout == "ok: se leen las listas de pendientes\n"
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_health_says_what_is_wrong_with_the_code_of_a_pass(reply: Any, code: int
     """Si una lista no se puede leer: el código que daría la pasada y por qué, sin repetir ninguna petición."""
     with FaultyServer(lambda _: reply) as server:
         env = {"BACKEND_URL": server.url, "HTTP_TIMEOUT": 0.5}
-        completed = run("health", "--json", env=env)
-        plain = run("health", env=env)
+        completed = run_inside("health", "--json", **env)
+        plain = run_inside("health", **env)
 
     content = json.loads(completed.stdout)
     assert (completed.code, plain.code) == (code, code)
@@ -61,7 +61,7 @@ def test_one_list_is_not_enough(backend: ReferenceBackend) -> None:
         return answer(500) if request.path == FINISH.list_path else None
 
     with FaultyServer(second_fails, backend.url) as proxy:
-        completed = run("health", "--json", env={"BACKEND_URL": proxy.url, "BACKEND_JWT_TOKEN": backend.token()})
+        completed = run_inside("health", "--json", BACKEND_URL=proxy.url, BACKEND_JWT_TOKEN=backend.token())
 
     assert completed.code == 69
     assert "finalización" in json.loads(completed.stdout)["detail"]
@@ -70,14 +70,14 @@ def test_one_list_is_not_enough(backend: ReferenceBackend) -> None:
 def test_a_badly_written_event_is_not_an_ill_backend() -> None:
     """Un evento que la lista trae mal escrito no quita que las listas se lean."""
     with FaultyServer(lambda _: answer(200, '[{"nada": 1}]')) as server:
-        completed = run("health", "--json", env={"BACKEND_URL": server.url})
+        completed = run_inside("health", "--json", BACKEND_URL=server.url)
 
     assert (completed.code, completed.stdout) == (0, '{"status": "ok"}\n')
 
 
 def test_wrong_settings_are_an_answer_too() -> None:
     """Con la configuración mal, un monitor lee lo mismo que con todo lo demás: 78 y el motivo."""
-    completed = run("health", "--json", env={"HTTP_TIMEOUT": "mucho"})
+    completed = run_inside("health", "--json", HTTP_TIMEOUT="mucho")
 
     assert completed.code == 78
     assert json.loads(completed.stdout) == {"status": "error", "detail": "HTTP_TIMEOUT (entorno): no es un número."}
@@ -100,7 +100,7 @@ def test_a_bug_is_an_answer_too(capsys: pytest.CaptureFixture[str]) -> None:
 def test_health_ends_with_its_deadline() -> None:
     """Ante un backend que no acaba de contestar, acaba con el límite de la pasada."""
     with FaultyServer(lambda _: Fault.STALL) as server:
-        completed = run("health", "--json", env={"BACKEND_URL": server.url, "PASS_TIMEOUT": 0.5}, timeout=10)
+        completed = run_inside("health", "--json", BACKEND_URL=server.url, PASS_TIMEOUT=0.5)
 
     assert completed.code == 69
     assert "0.5 s" in json.loads(completed.stdout)["detail"]
@@ -108,7 +108,7 @@ def test_health_ends_with_its_deadline() -> None:
 
 def test_info_has_the_keys_of_the_old_service() -> None:
     """`info --json` da las cuatro claves del servicio antiguo y ninguna más, sin hablar con nadie."""
-    completed = run("info", "--json", env={"SCHEDULER_INTERVAL_SECONDS": 120})
+    completed = run_inside("info", "--json", SCHEDULER_INTERVAL_SECONDS=120)
 
     assert completed.code == 0
     assert json.loads(completed.stdout) == {
@@ -122,4 +122,4 @@ def test_info_has_the_keys_of_the_old_service() -> None:
 
 def test_info_in_words() -> None:
     """Sin `--json`, lo mismo en palabras."""
-    assert run("info").stdout == f"Estado de Eventos {__version__}\nUna pasada cada 60 s\n"
+    assert run_inside("info").stdout == f"Estado de Eventos {__version__}\nUna pasada cada 60 s\n"

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,3 +48,16 @@ def test_a_signal_ends_it_also_as_the_first_process(number: signal.Signals, tmp_
 
     assert code == 128 + number
     assert complaints == ""
+
+
+def test_interrupting_the_start_is_a_quiet_death() -> None:
+    """Un Ctrl-C mientras el programa arranca no vuelca la pila."""
+    code = "import signal, os, sys; sys.argv = ['x', '--version']\nimport estado_eventos.__main__ as m\n"
+    code += "import builtins; real = builtins.__import__\n"
+    code += "def cut(name, *a, **k):\n    if name == 'estado_eventos.cli': os.kill(os.getpid(), signal.SIGINT)\n"
+    code += "    return real(name, *a, **k)\nbuiltins.__import__ = cut\nm.main()\n"
+
+    finished = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=60)
+
+    assert finished.returncode == -2
+    assert finished.stderr == b""

@@ -1,4 +1,4 @@
-"""El registro en sus tres formas."""
+"""El registro en sus cuatro formas."""
 
 import json
 import re
@@ -6,13 +6,15 @@ import subprocess
 from pathlib import Path
 
 from tests.support.faults import FaultyServer, answer
-from tests.support.program import PROGRAM, environment, run, start
+from tests.support.inside import run_inside
+from tests.support.program import PROGRAM, environment
+from tests.support.terminal_session import in_terminal
 
 
 def test_text_lines_have_time_level_and_message() -> None:
     """En texto, cada línea es `fecha hora - NIVEL - mensaje`."""
     with FaultyServer(lambda _: answer(200, "[]")) as server:
-        completed = run("run-once", env={"BACKEND_URL": server.url})
+        completed = run_inside("run-once", BACKEND_URL=server.url)
 
     lines = completed.stderr.splitlines()
     assert len(lines) == 4
@@ -22,7 +24,7 @@ def test_text_lines_have_time_level_and_message() -> None:
 def test_json_is_one_object_a_line() -> None:
     """Con `LOG_FORMAT=json`, cada línea es un objeto con hora, nivel y mensaje."""
     with FaultyServer(lambda _: answer(200, "[]")) as server:
-        completed = run("run-once", env={"BACKEND_URL": server.url, "LOG_FORMAT": "json"})
+        completed = run_inside("run-once", BACKEND_URL=server.url, LOG_FORMAT="json")
 
     lines = [json.loads(line) for line in completed.stderr.splitlines()]
     assert {line["level"] for line in lines} == {"INFO"}
@@ -57,40 +59,15 @@ def test_another_journal_stream_is_not_this_one(tmp_path: Path) -> None:
         assert lines[0].endswith(" - INFO - Ejecutando job: start_pending_events")
 
 
-def test_a_closed_stderr_or_stdout_does_not_change_the_pass() -> None:
-    """Con la salida o el registro cerrados, la pasada acaba igual."""
-    with FaultyServer(lambda _: answer(200, "[]")) as server:
-        env = environment(BACKEND_URL=server.url)
-        for closed in (">&-", "2>&-", ">&- 2>&- <&-"):
-            command = ["sh", "-c", f'exec "$@" {closed}', "sh", *PROGRAM, "run-once", "--json"]
-            finished = subprocess.run(command, env=env, cwd="/", check=False, capture_output=True, timeout=60)
+def test_an_error_in_a_terminal_is_red_with_its_cure_under_it() -> None:
+    """En un terminal, lo que fue mal es una línea roja y debajo va la cura; con NO_COLOR, una línea sin más."""
+    env = {"BACKEND_URL": "http://127.0.0.1:9", "PASS_TIMEOUT": 1}
+    _, colored = in_terminal("run-once", "-q", **env)
+    _, plain = in_terminal("run-once", "-q", **env, NO_COLOR=1)
 
-            assert (finished.returncode, b"Traceback" in finished.stderr) == (0, False)
-
-
-def test_a_reader_that_leaves_does_not_change_the_code() -> None:
-    """Si quien lee la salida se va, el código de salida sigue siendo el de la pasada y no hay quejas."""
-    with (
-        FaultyServer(lambda _: answer(200, "[]")) as server,
-        start("run-once", "--json", env={"BACKEND_URL": server.url}) as process,
-    ):
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        stderr = process.stderr.read()
-
-    assert process.returncode == 0
-    assert "Traceback" not in stderr
-    assert "BrokenPipe" not in stderr
-
-
-def test_a_full_disk_does_not_change_the_code() -> None:
-    """Si la salida no cabe, el código sigue siendo el de la pasada."""
-    with FaultyServer(lambda _: answer(200, "[]")) as server, Path("/dev/full").open("w") as full:
-        env = environment(BACKEND_URL=server.url)
-        finished = subprocess.run(
-            [*PROGRAM, "run-once", "--json"], env=env, cwd="/", check=False, stdout=full, stderr=subprocess.PIPE
-        )
-
-    assert finished.returncode == 0
-    assert b"Traceback" not in finished.stderr
+    error, cure = colored.splitlines()
+    assert error.startswith("\x1b[31m")
+    assert error.endswith("conexión rehusada.\x1b[0m")
+    assert cure.startswith("  → Compruebe que el backend (http://127.0.0.1:9)")
+    assert "\x1b" not in plain
+    assert len(plain.splitlines()) == 1

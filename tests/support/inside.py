@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import signal
 from unittest import mock
@@ -24,7 +25,9 @@ ENDINGS = {
 
 
 def run_inside(*arguments: str, **variables: object) -> Completed:
-    """Ejecuta el programa en este proceso, solo con esas variables, y deja las señales como estaban."""
+    """Ejecuta el programa en este proceso, solo con esas variables; deja las señales y el registro como estaban."""
+    log = logging.getLogger("estado_eventos")
+    level = log.level
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     out, err = io.StringIO(), io.StringIO()
     try:
@@ -37,6 +40,7 @@ def run_inside(*arguments: str, **variables: object) -> Completed:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        log.setLevel(level)
     return Completed(code, out.getvalue(), err.getvalue())
 
 
@@ -59,6 +63,7 @@ def endure(server: FaultyServer, *arguments: str, seconds: float = 8, **variable
     return completed
 
 
-def account(backend: ReferenceBackend, url: str, **variables: object) -> dict[str, object]:
-    """La configuración de quien inicia sesión."""
-    return {"BACKEND_URL": url, "BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password, **variables}
+def account(backend: ReferenceBackend, url: str | None = None, **variables: object) -> dict[str, object]:
+    """La configuración de quien inicia sesión, en el backend o en lo que haya delante de él (`url`)."""
+    secrets = {"BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password}
+    return {"BACKEND_URL": url or backend.url, **secrets, **variables}

@@ -15,7 +15,7 @@ from estado_eventos.schedule.job import DEFAULT_NAME, Job, ScheduleError
 from estado_eventos.schedule.status import last_report
 from estado_eventos.schedule.steps import capture
 
-COMMAND_SECONDS = 3.0
+_COMMAND_SECONDS = 3.0
 _UNIT = re.compile(rf"^{DEFAULT_NAME}[A-Za-z0-9_.@-]*\.timer", re.MULTILINE)
 _CRON_FILES = (Path("/etc/crontab"), Path("/etc/cron.d"))
 _CRONTAB = "crontab -l"
@@ -46,7 +46,7 @@ class Machine:
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Si algo ejecuta el programa a su hora en esta máquina, y cómo acabó la última pasada."""
-    machine = await _look(min(COMMAND_SECONDS, 0.8 * settings.pass_timeout))
+    machine = await _look(min(_COMMAND_SECONDS, 0.8 * settings.pass_timeout))
     for finding in (*_schedule(machine), *_last_pass(settings, machine)):
         yield finding
 
@@ -135,8 +135,7 @@ def _timer(timer: Timer) -> Finding:
 
 def _last_pass(settings: Settings, machine: Machine) -> Iterator[Finding]:
     """Cuándo acabó la última pasada y cómo, según el informe que dejó."""
-    usual = [path for path in _usual_reports(machine) if os.access(path, os.R_OK)]
-    paths = [settings.report_file] if settings.report_file else usual
+    paths = [settings.report_file] if settings.report_file else list(_usual_reports(machine))
     if not paths:
         yield good("report", "De la última pasada no se sabe nada: REPORT_FILE no está puesta")
     for path in paths:
@@ -144,9 +143,11 @@ def _last_pass(settings: Settings, machine: Machine) -> Iterator[Finding]:
 
 
 def _usual_reports(machine: Machine) -> Iterator[Path]:
-    """Dónde dejan el informe las unidades que escribe «schedule install»."""
+    """Los informes que dejan las unidades que escribe «schedule install», si esta cuenta los puede leer."""
     for timer in machine.timers or ():
-        yield Job(timer.name.removesuffix(".timer"), user=timer.user).report_file
+        path = Job(timer.name.removesuffix(".timer"), user=timer.user).report_file
+        if os.access(path, os.R_OK):
+            yield path
 
 
 def _report(path: Path, interval: int, scheduler: str) -> Finding:

@@ -17,7 +17,7 @@ from estado_eventos.config.settings import Settings
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.text import printable
 
-WARN_DAYS = 14
+_WARN_DAYS = 14
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 # Los de OpenSSL (X509_V_ERR_…).
 _NOT_YET_VALID, _EXPIRED, _WRONG_NAMES = 9, 10, {62, 64}
@@ -121,9 +121,8 @@ async def _secure(
         async with asyncio.timeout(seconds):
             await writer.start_tls(tls_context(settings), server_hostname=target.host)
     except TimeoutError:
-        return problem(
-            "tls", f"TLS: {target.place} no acaba de negociar en {seconds:g} s", "Mire su carga", target.code
-        )
+        message = f"TLS: {target.place} no acaba de negociar en {seconds:g} s"
+        return problem("tls", message, "Mire su carga", target.code)
     except ssl.SSLCertVerificationError as error:
         return await _bad_certificate(error, target, settings, addresses, seconds)
     except OSError as error:
@@ -132,7 +131,7 @@ async def _secure(
     ends_at = ssl.cert_time_to_seconds(writer.get_extra_info("peercert")["notAfter"])
     days = int((ends_at - time.time()) // 86400)
     message = f"TLS: el certificado vale {days} días más, hasta el {time.strftime('%Y-%m-%d', time.gmtime(ends_at))}"
-    if days < WARN_DAYS:
+    if days < _WARN_DAYS:
         return problem("tls", message, "Renuévelo antes en el servidor del backend")
     return good("tls", message)
 
@@ -140,18 +139,17 @@ async def _secure(
 async def _bad_certificate(
     error: ssl.SSLCertVerificationError, target: Target, settings: Settings, addresses: list[str], seconds: float
 ) -> Finding:
-    match error.verify_code:
-        case code if code == _EXPIRED:
-            message, cure = "está caducado", "Renuévelo en el servidor del backend"
-        case code if code == _NOT_YET_VALID:
-            message, cure = "aún no vale", "Ponga en hora esta máquina: timedatectl"
-        case code if code in _WRONG_NAMES:
-            names = await _names(target, settings, addresses, seconds)
-            message = f"no es para «{target.host}»" + (f", sino para {names}" if names else "")
-            cure = f"Ponga en {target.variable} el nombre que está en el certificado"
-        case _:
-            message = f"no lo firma ninguna autoridad que esta máquina conozca ({printable(error.verify_message)})"
-            cure = "Instale la autoridad: cp autoridad.crt /usr/local/share/ca-certificates/ && update-ca-certificates"
+    if error.verify_code == _EXPIRED:
+        message, cure = "está caducado", "Renuévelo en el servidor del backend"
+    elif error.verify_code == _NOT_YET_VALID:
+        message, cure = "aún no vale", "Ponga en hora esta máquina: timedatectl"
+    elif error.verify_code in _WRONG_NAMES:
+        names = await _names(target, settings, addresses, seconds)
+        message = f"no es para «{target.host}»" + (f", sino para {names}" if names else "")
+        cure = f"Ponga en {target.variable} el nombre que está en el certificado"
+    else:
+        message = f"no lo firma ninguna autoridad que esta máquina conozca ({printable(error.verify_message)})"
+        cure = "Instale la autoridad: cp autoridad.crt /usr/local/share/ca-certificates/ && update-ca-certificates"
     return problem("tls", f"TLS: el certificado de {target.place} {message}", cure, target.code)
 
 

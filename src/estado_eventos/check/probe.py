@@ -27,7 +27,6 @@ class GivenTokens(BearerAuth):
     def __init__(self, settings: Settings, headers: Mapping[str, str], tokens: Sequence[Token]) -> None:
         """`tokens` van en el orden en que los usaría una pasada; sin ninguno, las peticiones van sin firmar."""
         super().__init__(settings, headers)
-        self._origin = httpx.URL(settings.backend_url)
         self._tokens = tokens
 
     @property
@@ -38,7 +37,7 @@ class GivenTokens(BearerAuth):
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Firma la petición, solo si es al backend; con un 401 la repite con el token siguiente."""
         request.extensions[SENT] = True
-        if not self._tokens or not same_origin(request.url, self._origin):
+        if not self._tokens or not same_origin(request.url, self._backend):
             yield request
             return
         for token in self._tokens:

@@ -17,6 +17,7 @@ from estado_eventos.config.settings import Settings, SettingsError
 from estado_eventos.config.sources import Loaded
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.text import printable
+from estado_eventos.output.files import read_file
 
 _SECRETS = ("backend_jwt_token", "backend_password", "backend_proxy", "heartbeat_url")
 _WRITTEN = ("token_cache_file", "metrics_file", "report_file")
@@ -34,12 +35,11 @@ def values(loaded: Loaded) -> Iterator[Finding]:
     """Qué vale cada variable que alguien puso y de dónde sale; las demás, juntas. Los secretos no se enseñan."""
     defaults = []
     for name in Settings.model_fields:
-        origin = loaded.origin(name)
-        text = _shown(getattr(loaded.settings, name))
+        value = getattr(loaded.settings, name)
         if any(name in layer.values for layer in loaded.layers):
-            yield good("settings", f"{name.upper()}{text} ({printable(origin)})")
-        elif getattr(loaded.settings, name) is not None:
-            defaults.append(f"{name.upper()}{text}")
+            yield good("settings", f"{name.upper()}{_shown(value)} ({printable(loaded.origin(name))})")
+        elif value is not None:
+            defaults.append(f"{name.upper()}{_shown(value)}")
     if defaults:
         yield good("settings", f"De fábrica: {', '.join(defaults)}")
     if not loaded.settings.part.is_whole:
@@ -74,14 +74,12 @@ def files(env_file: Path | None) -> Iterator[Finding]:
     for path in (env_file,) if env_file else (Path(".env"), sources.SYSTEM_ENV_FILE):
         try:
             mode = path.stat().st_mode
-            # Una tubería ya la vació quien la carga, y abrirla otra vez esperaría para siempre.
-            if stat.S_ISREG(mode):
-                with path.open("rb") as file:
-                    text = file.read(_MAX_FILE_BYTES).decode()
-                yield from _file(printable(str(path)), mode, text)
+            # Una tubería ya la vació quien la carga: no se lee.
+            text = read_file(path, _MAX_FILE_BYTES).decode()
         except (OSError, UnicodeDecodeError):
             # Si alguien contaba con él, ya lo ha dicho quien lo carga.
             continue
+        yield from _file(printable(str(path)), mode, text)
 
 
 def _file(path: str, mode: int, text: str) -> Iterator[Finding]:

@@ -163,13 +163,16 @@ def read_last_report(content: bytes) -> LastReport | None:
     head, cut, _ = content[:REPORT_HEAD_BYTES].partition(_EVENTS_KEY)
     try:
         report = json.loads(head + b"}" if cut else head)
-        started_at = datetime.fromisoformat(report["started_at"]).astimezone(UTC)
+        started_at = datetime.fromisoformat(report["started_at"])
         error = report["error"]
+        # Una hora sin zona podría ser cualquiera, y 0,5 no es un éxito: eso no lo escribió este programa.
+        if started_at.tzinfo is None or not isinstance(report["exit_code"], int):
+            return None
         return LastReport(
             outcome=printable(str(report["outcome"]), 20),
-            exit_code=int(report["exit_code"]),
-            started_at=started_at,
-            ended_at=started_at + timedelta(seconds=report["duration_seconds"]),
+            exit_code=report["exit_code"],
+            started_at=started_at.astimezone(UTC),
+            ended_at=started_at.astimezone(UTC) + timedelta(seconds=report["duration_seconds"]),
             error=printable(error) if isinstance(error, str) else None,
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):

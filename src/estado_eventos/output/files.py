@@ -2,7 +2,6 @@
 
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +11,9 @@ def replace_file(path: Path, content: bytes, mode: int) -> None:
 
     Un enlace se sustituye; no se sigue. Lanza `OSError`.
     """
+    # Quien solo lee (una petición HTTP, un proceso) no tiene por qué importar todo lo que `tempfile` trae consigo.
+    import tempfile
+
     # `mkstemp` crea con 0600. Y no acaba como el de verdad: node_exporter no lo lee aunque lo vea.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -37,14 +39,18 @@ def read_file(path: Path, limit: int, *, private: bool = False) -> bytes:
     Lanza `OSError`, con el motivo en `strerror`; de una tubería no espera a que alguien escriba en ella.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_NOFOLLOW if private else 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
+    descriptor = os.open(path, flags)
+    try:
+        status = os.fstat(descriptor)
         _check_regular(status)
         if private and status.st_uid != os.geteuid():
             raise OSError(0, "es de otro usuario")
         if private and status.st_mode & 0o077:
             raise OSError(0, "lo pueden leer otros usuarios (no es 0600)")
-        return file.read(limit)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(descriptor)
 
 
 def _check_regular(status: os.stat_result) -> None:

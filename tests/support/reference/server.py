@@ -130,6 +130,10 @@ class ReferenceBackend:
         """Las peticiones recibidas, ajenas al mando, por orden de respuesta."""
         return [LoggedRequest(**entry) for entry in self._control("requests")]
 
+    def asked(self, path: str) -> int:
+        """Cuántas veces se pidió esa ruta."""
+        return sum(request.path == path for request in self.requests())
+
     def configure(self, **values: Unpack[OptionValues]) -> None:
         """Cambia opciones en marcha, hasta el próximo `reset`."""
         self._control("options", **values)

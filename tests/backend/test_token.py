@@ -1,0 +1,55 @@
+"""Lo que un token dice de sí."""
+
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from estado_eventos.backend.token import Token, spoken_token
+
+NOW = datetime(2026, 1, 12, 10, 0, tzinfo=UTC)
+KEY = "clave-de-prueba-de-treinta-y-dos-bytes"
+
+
+def minted(**claims: object) -> str:
+    """Un token con esos datos."""
+    return jwt.encode(claims, KEY, "HS256")
+
+
+@given(st.text(max_size=80) | st.binary(max_size=60).map(lambda raw: f"a.{raw.hex()}.b"))
+@example("a.eyJleHAiOiAxZTk5OTl9.b")
+@example("a." + "W" * 100_000 + ".b")
+def test_any_text_is_a_token_that_says_what_it_can(text: str) -> None:
+    """De cualquier texto se lee lo que se entiende; nunca falla, y entero no se enseña."""
+    token = Token.read(text, NOW)
+
+    assert token.text == text
+    assert spoken_token(token, NOW)
+    assert f"text={text!r}" not in repr(token)
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ({}, "no dice cuándo caduca"),
+        ({"exp": NOW.timestamp() + 1800}, "le quedan 30 min (caduca el 2026-01-12 10:30:00 UTC)"),
+        ({"exp": NOW.timestamp() - 1, "role": "admin"}, "caducó el 2026-01-12 09:59:59 UTC, rol admin"),
+        ({"exp": "mañana", "role": 7}, "no dice cuándo caduca"),
+        ({"exp": True}, "no dice cuándo caduca"),
+    ],
+)
+def test_how_long_it_lives_in_words(claims: dict[str, object], words: str) -> None:
+    """Hasta cuándo vale y para quién, en una frase sin el token."""
+    assert spoken_token(Token.read(minted(**claims)), NOW) == words
+
+
+def test_the_life_counts_from_its_arrival() -> None:
+    """De un token que acaba de dar el backend cuenta su vida desde que llegó: los relojes pueden no coincidir."""
+    an_hour_behind = NOW - timedelta(hours=1)
+    token = Token.read(minted(iat=an_hour_behind.timestamp(), exp=an_hour_behind.timestamp() + 1800), received_at=NOW)
+
+    assert token.left(NOW) == timedelta(minutes=30)
+    assert not token.expired(NOW + timedelta(minutes=29))
+    assert token.expired(NOW + timedelta(minutes=30))

@@ -1,0 +1,123 @@
+"""El token guardado entre pasadas: ahorra inicios de sesión, y borrarlo no cuesta más que uno."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.faults import FaultyServer, answer
+from tests.support.inside import account
+from tests.support.program import run, start, wait
+from tests.support.reference.server import ReferenceBackend
+
+LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"
+
+
+def test_ten_passes_with_a_cache_log_in_once(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Con `TOKEN_CACHE_FILE`, diez pasadas inician sesión una vez; con la caché caliente son dos peticiones."""
+    cache = tmp_path / "token"
+    reports = [run("run-once", "--json", env=account(backend, TOKEN_CACHE_FILE=cache)).report for _ in range(10)]
+
+    assert [report["requests"] for report in reports] == [3] + [2] * 9
+    assert backend.asked(LOGIN) == 1
+    assert backend.asked(REFRESH) == 0
+    assert cache.stat().st_mode & 0o777 == 0o600
+
+
+def test_deleting_the_cache_costs_one_login(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Borrar la caché cuesta un inicio de sesión y nada más."""
+    cache = tmp_path / "token"
+    env = account(backend, TOKEN_CACHE_FILE=cache)
+    run("run-once", env=env)
+    cache.unlink()
+
+    assert run("run-once", env=env).code == 0
+    assert backend.asked(LOGIN) == 2
+
+
+def _symlink(path: Path) -> None:
+    (path.parent / "ajeno").write_text("{}")
+    path.symlink_to(path.parent / "ajeno")
+
+
+def _foreign(path: Path) -> None:
+    path.write_text("{}")
+    path.chmod(0o600)
+    os.chown(path, 65534, 65534)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda path: path.write_text("no es json") and path.chmod(0o600), "no se entiende"),
+        (lambda path: path.write_text('{"token": 7}') and path.chmod(0o600), "no se entiende"),
+        (lambda path: path.write_bytes(b"\xff" * 99) and path.chmod(0o600), "no se entiende"),
+        (lambda path: path.write_text("[" * 50_000) and path.chmod(0o600), "no se entiende"),
+        (lambda path: path.write_text("{}") and path.chmod(0o644), "0600"),
+        (_symlink, "symbolic link"),
+        (os.mkfifo, "no es un archivo normal"),
+        pytest.param(
+            _foreign, "otro usuario", marks=pytest.mark.skipif(os.geteuid() != 0, reason="hace falta ser root")
+        ),
+    ],
+)
+def test_a_bad_cache_is_ignored_and_replaced(
+    backend: ReferenceBackend, tmp_path: Path, spoil: Callable[[Path], Any], reason: str
+) -> None:
+    """Una caché ilegible, corrupta, ajena o que es un enlace se ignora con un aviso y se sustituye."""
+    cache = tmp_path / "token"
+    spoil(cache)
+    env = account(backend, TOKEN_CACHE_FILE=cache)
+
+    first, second = run("run-once", env=env), run("run-once", env=env)
+
+    warnings = [message for message in first.messages if message.startswith("WARNING - TOKEN_CACHE_FILE")]
+    assert (first.code, second.code) == (0, 0)
+    assert len(warnings) == 1
+    assert reason in warnings[0]
+    assert "WARNING" not in second.stderr
+    assert backend.asked(LOGIN) == 1
+    assert not cache.is_symlink()
+
+
+def test_a_cache_that_cannot_be_written_is_one_warning(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Si la caché no se puede escribir, se avisa y la pasada se hace igual."""
+    for cache in (tmp_path / "no" / "existe", tmp_path, Path("/proc/token")):
+        completed = run("run-once", env=account(backend, TOKEN_CACHE_FILE=cache))
+
+        assert completed.code == 0
+        assert sum("no se puede guardar" in message for message in completed.messages) == 1
+
+
+def test_a_cache_of_another_backend_or_account_is_not_used(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """El token de una cuenta no se manda con otra, ni a otro backend."""
+    cache = tmp_path / "token"
+    run("run-once", env=account(backend, TOKEN_CACHE_FILE=cache))
+    token = json.loads(cache.read_text())["token"]
+    with FaultyServer(lambda request: answer(403) if request.path == LOGIN else answer(200, "[]")) as other:
+        completed = run("run-once", env=account(backend, other.url, TOKEN_CACHE_FILE=cache))
+
+    assert completed.code == 77
+    assert all(token not in str(request) for request in other.requests)
+
+
+def test_two_processes_never_tear_the_cache(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Mientras varias pasadas escriben la caché, quien la lea ve siempre un objeto entero."""
+    cache = tmp_path / "token"
+    # Menos de dos intervalos: cada pasada lo renueva y escribe la caché.
+    backend.configure(token_seconds=100)
+    env = account(backend, TOKEN_CACHE_FILE=cache)
+    seen = 0
+    for _ in range(3):
+        rivals = [start("run-once", env=env) for _ in range(3)]
+        while any(rival.poll() is None for rival in rivals):
+            if cache.exists():
+                assert json.loads(cache.read_text())["token"]
+                seen += 1
+        assert [wait(rival).code for rival in rivals] == [0, 0, 0]
+
+    assert seen > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["token"]

@@ -1,0 +1,214 @@
+"""El camino hasta el backend: nombres, conexiones, certificados y proxies."""
+
+import socket
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.support.diagnosis import diagnose, diagnose_apart, nobody
+from tests.support.faults import FaultyServer, answer
+from tests.support.inside import account
+from tests.support.reference.server import ReferenceBackend
+
+HANG_RESOLVER = """
+import socket, time
+socket.getaddrinfo = lambda *_, **__: time.sleep(30)
+"""
+
+
+def test_every_address_of_a_name_is_tried() -> None:
+    """De un nombre con varias direcciones vale la que conteste, aunque no sea la primera."""
+    with FaultyServer(lambda _: answer(200, "[]")) as server:
+        diagnosis = diagnose(BACKEND_URL=server.url.replace("127.0.0.1", "localhost"))
+
+    assert diagnosis.code == 0
+    assert "127.0.0.1" in diagnosis.one("dns")["message"]
+
+
+def test_a_name_that_does_not_resolve_is_named() -> None:
+    """Un nombre que no existe: 69, el nombre y el mandato con que se comprueba."""
+    diagnosis = diagnose(BACKEND_URL="https://no-existe.invalid")
+
+    assert (diagnosis.code, diagnosis.errors) == (69, ["dns"])
+    assert "«no-existe.invalid»" in diagnosis.one("dns")["message"]
+    assert "getent hosts no-existe.invalid" in diagnosis.one("dns")["cure"]
+
+
+def test_a_hanging_resolver_does_not_outlast_the_deadline(tmp_path: Path) -> None:
+    """Aunque resolver el nombre se cuelgue 30 s, acaba con su límite y dice que fue el DNS."""
+    (tmp_path / "sitecustomize.py").write_text(HANG_RESOLVER)
+    began = time.monotonic()
+
+    diagnosis = diagnose_apart(BACKEND_URL="http://cuelga.example", PASS_TIMEOUT=1, PYTHONPATH=tmp_path)
+
+    assert (diagnosis.code, diagnosis.errors) == (69, ["dns"])
+    assert time.monotonic() - began < 10
+
+
+def test_a_port_that_never_answers_is_named() -> None:
+    """Un puerto que no acaba de aceptar la conexión: 69, cuánto se esperó, y acaba con su límite."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+        # Con la cola llena, el núcleo no contesta a quien llama.
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)  # noqa: FBT003  Así es su API.
+            waiting.connect_ex(full.getsockname())
+        diagnosis = diagnose(BACKEND_URL=f"http://127.0.0.1:{full.getsockname()[1]}", HTTP_TIMEOUT=0.5)
+
+    assert (diagnosis.code, diagnosis.errors) == (69, ["tcp"])
+    assert "no responde en 0.5 s" in diagnosis.one("tcp")["message"]
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> tuple[trustme.CA, Path]:
+    """Una autoridad de certificación privada y el archivo con su certificado."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return authority, tmp_path / "ca.pem"
+
+
+def serve_tls(authority: trustme.CA, *names: str, days: float = 300) -> FaultyServer:
+    """Un backend con https cuyo certificado vale `days` días más."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    now = datetime.now(UTC)
+    certificate = authority.issue_cert(
+        *names, not_before=now - timedelta(days=90), not_after=now + timedelta(days=days, minutes=1)
+    )
+    certificate.configure_cert(context)
+    return FaultyServer(lambda _: answer(200, "[]"), tls=context)
+
+
+@pytest.mark.parametrize(("days", "level"), [(300, "ok"), (14, "ok"), (13, "warning"), (0, "warning")])
+def test_the_days_a_certificate_has_left(authority: tuple[trustme.CA, Path], days: int, level: str) -> None:
+    """Del certificado se dicen los días que le quedan, y con menos de catorce es un aviso: la pasada aún sale bien."""
+    with serve_tls(authority[0], "127.0.0.1", days=days) as server:
+        diagnosis = diagnose_apart(BACKEND_URL=server.url, SSL_CERT_FILE=authority[1])
+
+    assert diagnosis.code == 0
+    assert diagnosis.one("tls")["level"] == level
+    assert f" {days} días" in diagnosis.one("tls")["message"]
+
+
+def test_an_expired_certificate_is_named(authority: tuple[trustme.CA, Path]) -> None:
+    """Un certificado caducado: 69, y que hay que renovarlo."""
+    with serve_tls(authority[0], "127.0.0.1", days=-1) as server:
+        diagnosis = diagnose_apart(BACKEND_URL=server.url, SSL_CERT_FILE=authority[1])
+
+    assert (diagnosis.code, diagnosis.errors) == (69, ["tls"])
+    assert "está caducado" in diagnosis.one("tls")["message"]
+    assert "Renuévelo" in diagnosis.one("tls")["cure"]
+
+
+def test_a_certificate_of_tomorrow_blames_the_clock(authority: tuple[trustme.CA, Path]) -> None:
+    """Un certificado que aún no vale: 69, y que se mire el reloj."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    authority[0].issue_cert("127.0.0.1", not_before=tomorrow).configure_cert(context)
+    with FaultyServer(lambda _: answer(200, "[]"), tls=context) as server:
+        diagnosis = diagnose_apart(BACKEND_URL=server.url, SSL_CERT_FILE=authority[1])
+
+    assert diagnosis.code == 69
+    assert "timedatectl" in diagnosis.one("tls")["cure"]
+
+
+def test_an_unknown_authority_is_named(authority: tuple[trustme.CA, Path], backend: ReferenceBackend) -> None:
+    """Una autoridad desconocida: 69, cómo instalarla, y el token no sale de aquí."""
+    with serve_tls(authority[0], "127.0.0.1") as server:
+        diagnosis = diagnose(BACKEND_URL=server.url, BACKEND_JWT_TOKEN=backend.token())
+
+    assert (diagnosis.code, diagnosis.errors) == (69, ["tls"])
+    assert "update-ca-certificates" in diagnosis.one("tls")["cure"]
+    assert server.requests == []
+
+
+def test_a_certificate_for_another_host_says_whose_it_is(authority: tuple[trustme.CA, Path]) -> None:
+    """Un certificado de otro nombre: 69, y para qué nombres es."""
+    with serve_tls(authority[0], "uno.example", "dos.example") as server:
+        diagnosis = diagnose_apart(BACKEND_URL=server.url, SSL_CERT_FILE=authority[1])
+
+    assert (diagnosis.code, diagnosis.errors) == (69, ["tls"])
+    assert "no es para «127.0.0.1», sino para uno.example, dos.example" in diagnosis.one("tls")["message"]
+    assert "BACKEND_URL" in diagnosis.one("tls")["cure"]
+    assert server.requests == []
+
+
+def test_a_server_that_answers_only_once_is_still_explained(authority: tuple[trustme.CA, Path]) -> None:
+    """Si no se puede volver a conectar para ver de quién es el certificado, se dice lo que se sabe."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority[0].issue_cert("otro.example").configure_cert(context)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve_once() -> None:
+        connection, _ = listener.accept()
+        listener.close()
+        with suppress(OSError):
+            context.wrap_socket(connection, server_side=True).close()
+
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    with ThreadPoolExecutor(1) as pool:
+        served = pool.submit(serve_once)
+        diagnosis = diagnose_apart(BACKEND_URL=url, SSL_CERT_FILE=authority[1])
+        served.result()
+
+    assert diagnosis.one("tls")["message"].endswith("no es para «127.0.0.1»")
+
+
+def test_a_server_that_never_ends_its_greeting_is_named() -> None:
+    """Si no acaba de negociar TLS: 69, cuánto se esperó, y acaba con su límite."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        diagnosis = diagnose(BACKEND_URL=f"https://127.0.0.1:{silent.getsockname()[1]}", HTTP_TIMEOUT=0.5)
+
+    assert (diagnosis.code, diagnosis.errors) == (69, ["tls"])
+    assert "no acaba de negociar en 0.5 s" in diagnosis.one("tls")["message"]
+
+
+def test_https_to_a_port_without_tls_is_named(backend: ReferenceBackend) -> None:
+    """Pedir https donde se habla http: 69, y que se mire el puerto."""
+    diagnosis = diagnose(BACKEND_URL=backend.url.replace("http:", "https:"))
+
+    assert (diagnosis.code, diagnosis.errors) == (69, ["tls"])
+    assert "falló TLS" in diagnosis.one("tls")["message"]
+    assert "se habla https y no http (BACKEND_URL)" in diagnosis.one("tls")["cure"]
+
+
+def test_another_auth_server_is_looked_at_too(backend: ReferenceBackend) -> None:
+    """Si `AUTH_URL` es otro servidor y está parado: 69 y su nombre; con un token que vale, solo un aviso."""
+    with nobody() as url:
+        without = diagnose(**account(backend, backend.url, AUTH_URL=url))
+        with_token = diagnose(**account(backend, backend.url, AUTH_URL=url, BACKEND_JWT_TOKEN=backend.token()))
+
+    assert (without.code, without.errors) == (69, ["tcp"])
+    assert "AUTH_URL" in without.about("tcp")[1]["cure"]
+    assert with_token.code == 0
+    assert with_token.about("tcp")[1]["level"] == "warning"
+
+
+def test_the_proxies_of_the_environment_matter_only_if_there_is_no_way(backend: ReferenceBackend) -> None:
+    """Un proxy del entorno no se usa: se dice, y es un aviso con su cura si sin él no se llega. Su URL no se enseña."""
+    env = {"HTTPS_PROXY": "http://yo:clave-del-proxy@proxy.example", "no_proxy": "x", "BACKEND_JWT_TOKEN": "abc"}
+    reached = diagnose(BACKEND_URL=backend.url, **env)
+    with nobody() as url:
+        lost = diagnose(BACKEND_URL=url, **env)
+
+    assert reached.one("proxy")["level"] == "ok"
+    assert "BACKEND_PROXY" in lost.one("proxy")["cure"]
+    assert "clave-del-proxy" not in reached.text + lost.text
+
+
+def test_a_proxy_on_purpose_is_what_is_connected_to() -> None:
+    """Con `BACKEND_PROXY` se mira el camino hasta el proxy, y las listas se piden por él."""
+    with FaultyServer(lambda _: answer(200, "[]")) as proxy:
+        diagnosis = diagnose(BACKEND_URL="http://interior.invalid", BACKEND_PROXY=proxy.url)
+    with nobody() as url:
+        down = diagnose(BACKEND_URL="http://interior.invalid", BACKEND_PROXY=url)
+
+    assert diagnosis.code == 0
+    assert proxy.url.removeprefix("http://") in diagnosis.one("tcp")["message"]
+    assert down.code == 69
+    assert "el proxy está en marcha y que BACKEND_PROXY" in down.one("tcp")["cure"]

@@ -1,0 +1,45 @@
+"""Los tokens que hay antes de hablar con nadie: de dónde salen y cuánto les queda."""
+
+from pathlib import Path
+
+from tests.support.diagnosis import diagnose, diagnose_apart
+from tests.support.inside import account, run_inside
+from tests.support.reference.server import ReferenceBackend
+
+
+def test_an_expired_token_is_named(backend: ReferenceBackend) -> None:
+    """Un token caducado: 77, desde cuándo, y cómo no volver a pensar en él."""
+    diagnosis = diagnose(BACKEND_URL=backend.url, BACKEND_JWT_TOKEN=backend.token(-60))
+
+    assert (diagnosis.code, diagnosis.errors) == (77, ["list"])
+    assert "caducó el" in diagnosis.one("list")["message"]
+    assert "BACKEND_EMAIL y BACKEND_PASSWORD" in diagnosis.one("list")["cure"]
+
+
+def test_a_static_token_is_a_warning_about_its_life(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """De un token sin cuenta se dice de dónde sale, cuánto le queda y que nadie lo renueva."""
+    (tmp_path / ".env").write_text(f"BACKEND_URL={backend.url}\nBACKEND_JWT_TOKEN={backend.token(1200)}\n")
+    (tmp_path / ".env").chmod(0o600)
+
+    diagnosis = diagnose_apart(cwd=tmp_path)
+
+    assert diagnosis.code == 0
+    assert diagnosis.one("token")["message"].startswith("BACKEND_JWT_TOKEN (.env): le quedan ")
+    assert "nadie lo renueva" in diagnosis.one("token")["message"]
+
+
+def test_the_cached_token_is_looked_at(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Del token guardado se dice cuánto le queda; si el archivo no es de fiar, se avisa. No se cambia."""
+    cache = tmp_path / "token"
+    env = account(backend, backend.url, TOKEN_CACHE_FILE=cache)
+    run_inside("run-once", **env)
+    before = cache.read_bytes()
+
+    fine = diagnose(**env).one("token")
+    cache.chmod(0o644)
+    exposed = diagnose(**env).one("token")
+
+    assert (fine["level"], exposed["level"]) == ("ok", "warning")
+    assert f"TOKEN_CACHE_FILE ({cache}): le quedan " in fine["message"]
+    assert "0600" in exposed["message"]
+    assert cache.read_bytes() == before

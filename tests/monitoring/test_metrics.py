@@ -1,0 +1,188 @@
+"""Las métricas: qué cuentan, qué conservan de las anteriores y que ninguna las estropea."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from estado_eventos import __version__
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.report import Outcome, Report, Result, TransitionReport
+from estado_eventos.domain.transitions import FINISH, START, TRANSITIONS, Event
+from estado_eventos.monitoring import metrics
+from tests.support.faults import FaultyServer, Rule, answer
+from tests.support.inside import account, run_inside
+from tests.support.monitors import PART_SUCCESS, RUN, SUCCESS, denied, empty_lists, files, samples, warnings
+from tests.support.reference.server import ReferenceBackend
+
+
+def test_the_metrics_count_what_happened(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Las métricas de una pasada de verdad: cuentas de cada manera, con sus ceros, retrasos, horas y versión."""
+    backend.add_events(due_start=2, due_finish=1, offset=-90)
+    backend.add_events(broken_start=1, offset=-30)
+    before = time.time()
+
+    completed = run_inside("run-once", "--json", **account(backend, backend.url), **files(tmp_path))
+
+    found = samples((tmp_path / "estado.prom").read_text())
+    assert completed.code == 1
+    assert {key[1:]: value for key, value in found.items() if key[0] == "last_events"} == {
+        (result, transition.name): {("done", START): 2, ("failed", START): 1, ("done", FINISH): 1}.get(
+            (result, transition), 0
+        )
+        for result in ("done", "already_done", "failed", "skipped")
+        for transition in TRANSITIONS
+    }
+    for transition in TRANSITIONS:
+        lag = completed.report["transitions"][transition.name]["max_lag_seconds"]
+        assert found["last_max_lag_seconds", transition.name] == lag >= 90
+    assert before < found[RUN,] < time.time()
+    assert found["last_duration_seconds",] == pytest.approx(completed.report["duration_seconds"], abs=0.001)
+    assert (found[SUCCESS,], found[PART_SUCCESS, START.name]) == (0, 0)
+    assert found[PART_SUCCESS, FINISH.name] == found[RUN,]
+    expiry = datetime.fromisoformat(completed.report["token_expires_at"]).timestamp()
+    assert found["token_expiry_timestamp_seconds",] == expiry
+    assert found["build_info", __version__] == 1
+
+
+def test_the_last_success_outlives_failing_passes(tmp_path: Path) -> None:
+    """La hora del último éxito se conserva mientras las pasadas fallan, y avanza cuando vuelven a salir bien."""
+    path = tmp_path / "estado.prom"
+    seen = []
+    with FaultyServer(empty_lists) as server:
+        for rule in (empty_lists, denied, denied, empty_lists):
+            server.rule = rule
+            run_inside("run-once", BACKEND_URL=server.url, METRICS_FILE=path)
+            found = samples(path.read_text())
+            seen.append((found[SUCCESS,], found[RUN,]))
+
+    (first, _), (kept, failed_at), (still_kept, _), (last, last_run) = seen
+    assert first == kept == still_kept < failed_at < last == last_run
+
+
+def test_two_jobs_may_share_the_metrics(tmp_path: Path) -> None:
+    """Con `start` y `finish` como trabajos distintos y un solo archivo, se ven los dos y uno no tapa al otro."""
+    path = tmp_path / "estado.prom"
+
+    def job(name: str, rule: Rule) -> dict[tuple[str, ...], float]:
+        with FaultyServer(rule) as server:
+            run_inside(name, BACKEND_URL=server.url, METRICS_FILE=path)
+        return samples(path.read_text())
+
+    only_start = job(START.name, empty_lists)
+    assert only_start[SUCCESS,] == only_start[RUN,]
+    assert (PART_SUCCESS, FINISH.name) not in only_start
+
+    both = job(FINISH.name, lambda _: answer(200, '[{"end_date": "2020-01-01T00:00:00"}]'))
+    assert both["last_events", "failed", FINISH.name] == 1
+    assert both[SUCCESS,] == only_start[SUCCESS,]
+
+    start_again = job(START.name, empty_lists)
+    assert start_again["last_events", "failed", FINISH.name] == 1
+    assert start_again["last_max_lag_seconds", FINISH.name] == both["last_max_lag_seconds", FINISH.name] > 0
+    assert start_again[PART_SUCCESS, START.name] == start_again[RUN,]
+    assert (start_again["last_exit_code",], start_again[SUCCESS,]) == (0, 0), "la finalización nunca ha salido bien"
+
+    mended = job(FINISH.name, empty_lists)
+    assert mended[SUCCESS,] == start_again[RUN,]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"no son metricas {",
+        b"estado_eventos_last_success_timestamp_seconds NaN\n",
+        b"estado_eventos_last_success_timestamp_seconds +Inf\n",
+        b"estado_eventos_last_success_timestamp_seconds -1\n",
+        b"estado_eventos_last_success_timestamp_seconds 99999999999\n",
+        b'estado_eventos_last_events{result="done" 3\n',
+        b"x" * (1 << 20),
+    ],
+)
+def test_a_spoiled_metrics_file_is_replaced(tmp_path: Path, garbage: bytes) -> None:
+    """De un archivo de métricas estropeado, o de cuando el reloj iba mal, no se cree nada; se pone uno bueno."""
+    path = tmp_path / "estado.prom"
+    path.write_bytes(garbage)
+    path.chmod(0o600)
+
+    with FaultyServer(denied) as server:
+        completed = run_inside("run-once", BACKEND_URL=server.url, METRICS_FILE=path)
+
+    found = samples(path.read_text())
+    assert (completed.code, warnings(completed)) == (77, [])
+    assert (found["last_exit_code",], found[SUCCESS,]) == (77, 0)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+LAGS = st.none() | st.floats(-1e9, 1e9)
+
+
+MOMENTS = st.datetimes(min_value=datetime(1970, 1, 2), timezones=st.just(UTC))  # noqa: DTZ001  La zona va aparte.
+
+
+CODES = st.sampled_from([code for code in ExitCode if code is not ExitCode.USAGE])
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> Report:
+    """Un informe cualquiera, también de una pasada que no llegó a empezar."""
+    parts = [
+        TransitionReport(
+            transition,
+            tuple(
+                Outcome(Event(index), result, lag_seconds=draw(LAGS))
+                for index, result in enumerate(draw(st.lists(st.sampled_from(list(Result)[:4]), max_size=5)))
+            ),
+            code=draw(CODES),
+        )
+        for transition in TRANSITIONS
+    ]
+    started = draw(st.booleans())
+    return Report(
+        "id",
+        "run-once",
+        None,
+        draw(MOMENTS),
+        duration_seconds=draw(st.floats(0, 1e6)),
+        token_expires_at=draw(st.none() | MOMENTS),
+        transitions=tuple(parts) if started else (),
+        problem_code=ExitCode.OK if started else ExitCode.SOFTWARE,
+    )
+
+
+@settings(deadline=None)
+@given(reports(), reports())
+def test_any_report_makes_metrics_that_read_back(before: Report, report: Report) -> None:
+    """Las métricas de cualquier informe, tras las de cualquier otro, se leen y dicen lo que él."""
+    old = metrics.text(before, TRANSITIONS, "").decode()
+
+    found = samples(metrics.text(report, TRANSITIONS, old).decode())
+
+    assert found["last_exit_code",] == report.exit_code
+    assert found["last_duration_seconds",] == report.duration_seconds
+    assert (("token_expiry_timestamp_seconds",) in found) == bool(report.token_expires_at)
+    assert sum(key[0] == "last_events" for key in found) == 8
+    for part in report.transitions:
+        assert found["last_max_lag_seconds", part.transition.name] == (part.max_lag_seconds or 0)
+        for result in list(Result)[:4]:
+            assert found["last_events", result.value, part.transition.name] == part.count(result)
+    ended = found[RUN,]
+    assert found[SUCCESS,] <= ended
+    assert report.exit_code != 0 or found[SUCCESS,] == ended
+
+
+@settings(deadline=None)
+@given(st.text(), st.integers(0, 3000), st.text(max_size=20))
+def test_no_old_file_is_too_strange(text: str, place: int, insertion: str) -> None:
+    """Ni un texto cualquiera ni un archivo bueno con algo de más en medio hacen fallar a las métricas."""
+    report = Report("id", "start", None, datetime(2026, 1, 1, tzinfo=UTC))
+    good = metrics.text(report, TRANSITIONS, "").decode()
+
+    for old in (text, good[:place], good[:place] + insertion + good[place:]):
+        found = samples(metrics.text(report, (START,), old).decode())
+        assert found[PART_SUCCESS, START.name] in {0, report.started_at.timestamp()}

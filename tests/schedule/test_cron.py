@@ -1,0 +1,179 @@
+"""El bloque del crontab: entra, cambia y sale sin tocar nada más."""
+
+import json
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estado_eventos.schedule.cron import with_block
+from estado_eventos.schedule.job import Job, ScheduleError
+from estado_eventos.schedule.units import cron_block
+from tests.support.inside import run_inside
+from tests.support.program import Completed, run
+
+BLOCK = cron_block(Job())
+
+
+@given(st.lists(st.text(st.characters(blacklist_characters="\n"), max_size=30), max_size=8))
+def test_the_block_goes_in_and_out_without_a_trace(lines: list[str]) -> None:
+    """Sea como sea el crontab, poner el bloque, repetirlo y quitarlo lo deja como estaba."""
+    before = "".join(line + "\n" for line in lines)
+
+    inside = with_block(before, "estado-eventos", BLOCK)
+
+    assert inside.startswith(before)
+    assert with_block(inside, "estado-eventos", BLOCK) == inside
+    assert with_block(inside, "estado-eventos", "") == before
+
+
+def test_two_schedules_do_not_touch_each_other() -> None:
+    """Cada nombre tiene su bloque."""
+    other = cron_block(Job(name="aula2"))
+    both = with_block(with_block("", "estado-eventos", BLOCK), "estado-eventos-aula2", other)
+
+    assert with_block(both, "estado-eventos", "") == other
+    assert with_block(both, "estado-eventos-aula2", "") == BLOCK
+
+
+@pytest.mark.parametrize("broken", [BLOCK.splitlines()[0], BLOCK.splitlines()[-1], BLOCK + BLOCK])
+def test_half_a_block_is_not_guessed(broken: str) -> None:
+    """Un bloque a medias no se toca: se dice cómo arreglarlo."""
+    with pytest.raises(ScheduleError, match="crontab -e"):
+        with_block(f"antes\n{broken}\ndespués\n", "estado-eventos", "")
+
+
+_FAKE_CRONTAB = """#!/bin/sh
+# Un crontab en un archivo: el de verdad necesita root y un cron instalado, y lo prueba `make e2e`.
+case "$1" in
+  -l) if [ -e "$HOME/tab" ]; then cat "$HOME/tab"; else echo "no crontab for ana" >&2; exit 1; fi ;;
+  -r) rm "$HOME/tab" ;;
+  -) if [ -e "$HOME/readonly" ]; then echo "permiso denegado" >&2; exit 1; fi; cat > "$HOME/tab" ;;
+esac
+"""
+
+
+_FAKE_PYTHON = """#!/bin/sh
+echo "$@" >> "$HOME/compiled"
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Un directorio personal con un `crontab` en el PATH.
+
+    El Python que compilaría lo instalado, que son muchos segundos por instalación, solo apunta que se le llamó.
+    """
+    (tmp_path / "bin").mkdir()
+    for name, script in (("crontab", _FAKE_CRONTAB), ("python", _FAKE_PYTHON)):
+        (tmp_path / "bin" / name).write_text(script)
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    return tmp_path
+
+
+def surroundings(home: Path) -> dict[str, object]:
+    """El entorno de quien vive en ese directorio."""
+    return {"HOME": home, "PATH": f"{home / 'bin'}:{os.environ['PATH']}"}
+
+
+def schedule(home: Path, *arguments: str) -> Completed:
+    """Ejecuta `schedule … cron` con ese directorio personal y su configuración."""
+    return run_inside("schedule", *arguments, "--env-file", str(home / "conf" / "x.env"), **surroundings(home))
+
+
+def test_cron_goes_in_and_out_of_a_crontab(home: Path) -> None:
+    """Instalar, repetir, cambiar el ritmo, mirar y quitar: el crontab ajeno queda igual y la configuración, también."""
+    (home / "tab").write_text("0 5 * * * true\n")
+    installed = schedule(home, "install", "cron", "--name", "prueba-e1")
+    again = schedule(home, "install", "cron", "--name", "prueba-e1")
+    tab = (home / "tab").read_text()
+    changed = schedule(home, "install", "cron", "--name", "prueba-e1", "--interval", "600")
+    status = schedule(home, "status", "cron", "--name", "prueba-e1", "--json")
+    removed = schedule(home, "remove", "cron", "--name", "prueba-e1")
+    nothing = schedule(home, "remove", "cron", "--name", "prueba-e1")
+
+    assert [done.code for done in (installed, again, changed, removed, nothing)] == [0] * 5
+    assert tab.startswith("0 5 * * * true\n# >>> estado-eventos-prueba-e1: ")
+    assert "= crontab: ya estaba así" in again.stdout
+    assert "ya hay configuración, no se toca" in again.stdout
+    assert json.loads(status.stdout)["installed"] is True
+    assert json.loads(status.stdout)["next_tick"] == "*/10 * * * *"
+    assert (home / "tab").read_text() == "0 5 * * * true\n"
+    assert "no está en el crontab" in nothing.stdout
+    assert (home / "conf" / "x.env").stat().st_mode & 0o777 == 0o600
+    assert "REPORT_FILE=" in (home / "conf" / "x.env").read_text()
+    compiled = (home / "compiled").read_text().splitlines()
+    assert compiled == [f"-m compileall -q -j 0 {sysconfig.get_path('purelib')}"] * 3
+
+
+def test_two_names_live_side_by_side_in_a_crontab(home: Path) -> None:
+    """Con `--name`, dos backends conviven: cada uno con su configuración, y quitar uno deja el otro como estaba."""
+
+    def both(action: str, *names: str) -> list[Completed]:
+        return [
+            run_inside(
+                *("schedule", action, "cron", "--name", name, "--env-file", str(home / f"{name}.env")),
+                **surroundings(home),
+            )
+            for name in names
+        ]
+
+    installed = both("install", "prueba-e4", "prueba-e5")
+    second = (home / "tab").read_text().partition("# >>> estado-eventos-prueba-e5")
+    statuses = both("status", "prueba-e4", "prueba-e5")
+    (removed,) = both("remove", "prueba-e4")
+    left = (home / "tab").read_text()
+    both("remove", "prueba-e5")
+
+    assert [done.code for done in (*installed, removed)] == [0, 0, 0]
+    assert f"{home}/prueba-e4.env" in second[0]
+    assert f"{home}/prueba-e5.env" in second[2]
+    assert all("prueba-e" in status.stdout for status in statuses)
+    assert left == second[1] + second[2]
+    assert sorted(path.name for path in home.glob("*.env")) == ["prueba-e4.env", "prueba-e5.env"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # La instalación compila de verdad lo instalado.
+def test_a_crontab_of_our_own_disappears_with_us(home: Path) -> None:
+    """Si en el crontab no había nada más, al quitar el bloque no queda crontab."""
+    options = ("cron", "--name", "prueba-e2", "--env-file", str(home / "x.env"))
+    installed = run("schedule", "install", *options, env=surroundings(home), timeout=240)
+    there = (home / "tab").exists()
+    removed = run("schedule", "remove", *options, env=surroundings(home))
+
+    assert (installed.code, removed.code) == (0, 0)
+    assert there
+    assert not (home / "tab").exists()
+
+
+def test_cron_dry_run_changes_nothing(home: Path) -> None:
+    """`--dry-run` enseña el bloque y no escribe nada."""
+    shown = schedule(home, "install", "cron", "--dry-run")
+
+    assert shown.code == 0
+    assert "+* * * * * SCHEDULER_INTERVAL_SECONDS=60" in shown.stdout
+    assert sorted(path.name for path in home.iterdir()) == ["bin"]
+
+
+def test_a_crontab_that_cannot_be_written_is_said(home: Path) -> None:
+    """Si cron no deja escribir, se dice por qué: 69."""
+    (home / "readonly").touch()
+
+    refused = schedule(home, "install", "cron", "--name", "prueba-e3")
+
+    assert refused.code == 69
+    assert "permiso denegado" in refused.stderr
+
+
+def test_status_of_what_is_not_installed_says_how_to(home: Path) -> None:
+    """`status` de lo que no está dice cómo ponerlo, y no es 0."""
+    status = schedule(home, "status", "cron")
+
+    assert status.code == 1
+    assert "estado-eventos schedule install cron" in status.stdout

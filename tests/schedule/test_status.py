@@ -1,0 +1,48 @@
+"""El estado de un planificador: en palabras, en JSON y con su código."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.report import Report
+from estado_eventos.output.streams import json_line
+from estado_eventos.output.summary import lines
+from estado_eventos.schedule.status import ScheduleStatus, last_report
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(0, "bien"), (69, "UNAVAILABLE"), (75, "TEMPFAIL"), (203, "no se pudo ejecutar")]
+)
+def test_status_speaks_of_the_last_pass(tmp_path: Path, code: int, words: str) -> None:
+    """El estado dice con qué código acabó la última pasada y qué contaba su informe."""
+    report = tmp_path / "report.json"
+    moment = datetime(2026, 1, 1, 10, tzinfo=UTC)
+    unavailable = Report("id", "run-once", "http://x", moment, problem="rehusada", problem_code=ExitCode.UNAVAILABLE)
+    report.write_text(json_line(unavailable.to_dict()))
+    status = ScheduleStatus("systemd", "x", True, True, "mañana", code, last_report(report))  # noqa: FBT003
+
+    assert words in "\n".join(lines(status))
+    assert "Último informe: unavailable, de 2026-01-01 10:00:00 UTC: rehusada" in "\n".join(lines(status))
+    assert status.to_dict()["last_report"]["exit_code"] == 69
+    assert status.exit_code == (code if code != 203 else 1)
+
+
+@pytest.mark.parametrize(
+    ("installed", "active", "code", "words"),
+    [(True, True, 0, "✓ en marcha"), (True, False, 1, "✗ parado"), (False, False, 1, "schedule install cron")],
+)
+def test_a_schedule_that_does_not_run_is_not_good(installed: bool, active: bool, code: int, words: str) -> None:  # noqa: FBT001
+    """Lo que no está instalado o no está en marcha no es 0, y se dice cómo ponerlo."""
+    status = ScheduleStatus("cron", "estado-eventos", installed, active)
+
+    assert status.exit_code == status.to_dict()["exit_code"] == code
+    assert words in "\n".join(lines(status))
+
+
+def test_what_is_no_report_says_nothing(tmp_path: Path) -> None:
+    """Sin informe, con uno que no se puede leer o con otra cosa, de la última pasada no se sabe nada."""
+    (tmp_path / "otra cosa").write_text("{}")
+
+    assert [last_report(path) for path in (tmp_path / "nada", tmp_path, tmp_path / "otra cosa")] == [None] * 3

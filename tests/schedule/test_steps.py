@@ -1,0 +1,105 @@
+"""Los pasos de una instalación: se hacen una vez, se cuentan y, si se ensayan, no cambian nada."""
+
+from pathlib import Path
+
+import pytest
+
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.schedule.job import ScheduleError
+from estado_eventos.schedule.steps import Steps, capture, need, write_settings
+
+
+@pytest.fixture
+def told() -> list[str]:
+    """Lo que se va contando."""
+    return []
+
+
+@pytest.fixture
+def steps(told: list[str]) -> Steps:
+    """Pasos de verdad."""
+    return Steps(told.append, dry_run=False)
+
+
+@pytest.fixture
+def rehearsal(told: list[str]) -> Steps:
+    """Pasos que solo se enseñan."""
+    return Steps(told.append, dry_run=True)
+
+
+def test_writing_again_the_same_changes_nothing(steps: Steps, told: list[str], tmp_path: Path) -> None:
+    """Un archivo se escribe con sus permisos, y otra vez solo si cambia lo que dice."""
+    path = tmp_path / "uno" / "x.timer"
+
+    assert steps.write(path, "hola\n", 0o640)
+    assert not steps.write(path, "hola\n")
+    assert steps.write(path, "adiós\n")
+
+    assert path.read_text() == "adiós\n"
+    assert told == [f"✓ {path}: escrito", f"= {path}: ya estaba así", f"✓ {path}: escrito"]
+
+
+def test_a_rehearsal_shows_and_does_nothing(rehearsal: Steps, told: list[str], tmp_path: Path) -> None:
+    """Con `dry_run` se enseña la diferencia, lo que se borraría y lo que se ejecutaría, y no se hace."""
+    path = tmp_path / "x.timer"
+    path.write_text("antes\n")
+
+    assert rehearsal.write(path, "después\n")
+    assert rehearsal.delete(path)
+    rehearsal.run("rm", str(path))
+    write_settings(rehearsal, tmp_path / "x.env", 0o600)
+
+    assert path.read_text() == "antes\n"
+    assert "-antes\n+después" in told[0]
+    assert told[1:3] == [f"✓ {path}: borrado", f"$ rm {path}"]
+    assert [found.name for found in tmp_path.iterdir()] == ["x.timer"]
+
+
+def test_what_is_not_there_is_not_deleted(steps: Steps, told: list[str], tmp_path: Path) -> None:
+    """Se borra lo que está, también un enlace que no lleva a ninguna parte; de lo que no está no se dice nada."""
+    (tmp_path / "roto").symlink_to(tmp_path / "nada")
+
+    assert steps.delete(tmp_path / "roto")
+    assert not steps.delete(tmp_path / "roto")
+    assert told == [f"✓ {tmp_path / 'roto'}: borrado"]
+
+
+def test_a_command_that_fails_is_said_with_its_reason(steps: Steps) -> None:
+    """Un mandato que falla es 69 con lo que dijo; el que da igual que falle se deja pasar."""
+    with pytest.raises(ScheduleError, match="«sh -c echo no puedo >&2; exit 3» falló: no puedo") as raised:
+        steps.run("sh", "-c", "echo no puedo >&2; exit 3")
+
+    assert raised.value.code is ExitCode.UNAVAILABLE
+    steps.run("false", check=False)
+
+
+def test_a_command_that_is_not_there_or_never_ends_is_unavailable() -> None:
+    """Un mandato que no está, o que no acaba a tiempo, es 69."""
+    with pytest.raises(ScheduleError, match="No está el mandato «no-existe»"):
+        capture(["no-existe"])
+    with pytest.raises(ScheduleError, match="no se pudo ejecutar"):
+        capture(["sleep", "60"], seconds=0.1)
+    with pytest.raises(ScheduleError, match="No está «no-existe» en esta máquina: instálelo"):
+        need("no-existe", "instálelo")
+
+
+def test_what_a_command_says_survives_as_it_is() -> None:
+    """Un crontab que no es UTF-8 o lleva retornos de carro va y vuelve igual."""
+    text = b"# \xe1\r\n".decode(errors="surrogateescape")
+
+    assert capture(["cat"], text).stdout == text
+
+
+def test_settings_that_exist_are_not_touched(steps: Steps, told: list[str], tmp_path: Path) -> None:
+    """La configuración sale de la plantilla, con sus permisos; la que ya hay no se toca."""
+    path = tmp_path / "x.env"
+
+    write_settings(steps, path, 0o640, "\nREPORT_FILE=/x\n")
+    written = path.read_text()
+    write_settings(steps, path, 0o600)
+
+    assert "BACKEND_URL=" in written
+    assert written.endswith("\nREPORT_FILE=/x\n")
+    assert path.read_text() == written
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert told[-1] == f"= {path}: ya hay configuración, no se toca"

@@ -1,0 +1,62 @@
+"""Los monitores en las pruebas: backends que acaban de cada manera, y lo que dejan las métricas y el registro."""
+
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.faults import Fault, Raw, Request, Rule, answer
+from tests.support.program import Completed
+
+SECRET = "5ecre7a-1234-capacidad"
+RUN = "last_run_timestamp_seconds"
+SUCCESS = "last_success_timestamp_seconds"
+PART_SUCCESS = "last_transition_success_timestamp_seconds"
+
+
+def empty_lists(_request: Request) -> Raw:
+    """Un backend sin nada pendiente."""
+    return answer(200, "[]")
+
+
+def ok(_request: Request) -> Raw:
+    """Un monitor que oye el latido."""
+    return answer(200, "OK")
+
+
+def denied(_request: Request) -> Raw:
+    """Un backend que no deja pasar."""
+    return answer(403)
+
+
+def fails_with(status: int) -> Rule:
+    """Un backend que contesta eso a todo."""
+    return lambda _: answer(status)
+
+
+def stalls_on_posts(request: Request) -> Raw | Fault:
+    """Un backend que enseña un evento y no contesta cuando se le pide."""
+    return answer(200, '[{"id": 1}]') if request.method == "GET" else Fault.STALL
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    """El valor de cada serie por el nombre de la métrica, sin prefijo, y sus etiquetas, en su orden alfabético."""
+    return {
+        (name.removeprefix("estado_eventos_"), *(labels[key] for key in sorted(labels))): value
+        for family in text_string_to_metric_families(text)
+        for name, labels, value, *_ in family.samples
+    }
+
+
+def warnings(completed: Completed) -> list[str]:
+    """Los avisos de los monitores, uno por línea."""
+    watched = ("METRICS_FILE", "REPORT_FILE", "HEARTBEAT_URL")
+    return [
+        message.removeprefix("WARNING - ")
+        for message in completed.messages
+        if message.startswith(tuple(f"WARNING - {name}" for name in watched))
+    ]
+
+
+def files(directory: Path) -> dict[str, object]:
+    """Las variables de los dos archivos, en ese directorio."""
+    return {"METRICS_FILE": directory / "estado.prom", "REPORT_FILE": directory / "informe.json"}
