@@ -83,6 +83,21 @@ def test_a_bad_cache_is_ignored_and_replaced(
     assert not cache.is_symlink()
 
 
+@pytest.mark.parametrize("token", ["", " ", "a b", "línea\nnueva", "ñ", "\x00", "x" * 20_000])
+def test_a_token_that_no_header_can_carry_is_replaced(backend: ReferenceBackend, tmp_path: Path, token: str) -> None:
+    """Un token guardado que no cabe en una cabecera no se usa: se pide otro, que lo sustituye."""
+    cache = tmp_path / "token"
+    run("run-once", env=account(backend, TOKEN_CACHE_FILE=cache))
+    cache.write_text(json.dumps(json.loads(cache.read_text()) | {"token": token}))
+
+    first, second = (run("run-once", env=account(backend, TOKEN_CACHE_FILE=cache)) for _ in range(2))
+
+    assert (first.code, second.code) == (0, 0)
+    assert "no se entiende" in first.stderr
+    assert "WARNING" not in second.stderr
+    assert backend.asked(LOGIN) == 2
+
+
 def test_a_cache_that_cannot_be_written_is_one_warning(backend: ReferenceBackend, tmp_path: Path) -> None:
     """Si la caché no se puede escribir, se avisa y la pasada se hace igual."""
     for cache in (tmp_path / "no" / "existe", tmp_path, Path("/proc/token")):

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import signal
+from typing import Any
 from unittest import mock
 
 from estado_eventos.cli.app import main
@@ -44,7 +45,7 @@ def run_inside(*arguments: str, **variables: object) -> Completed:
     return Completed(code, out.getvalue(), err.getvalue())
 
 
-def endure(server: FaultyServer, *arguments: str, seconds: float = 8, **variables: object) -> Completed:
+def endure(server: FaultyServer, *arguments: str, seconds: float = 8, **variables: Any) -> Completed:
     """Ejecuta el programa contra el servidor averiado y comprueba lo que se promete con cualquier avería.
 
     Un código del contrato, que es el del informe; sumas que cuadran; ningún volcado de pila ni orden de terminal;
@@ -63,7 +64,7 @@ def endure(server: FaultyServer, *arguments: str, seconds: float = 8, **variable
     return completed
 
 
-def account(backend: ReferenceBackend, url: str | None = None, **variables: object) -> dict[str, object]:
+def account(backend: ReferenceBackend, url: str | None = None, **variables: object) -> dict[str, Any]:
     """La configuración de quien inicia sesión, en el backend o en lo que haya delante de él (`url`)."""
     secrets = {"BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password}
     return {"BACKEND_URL": url or backend.url, **secrets, **variables}

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from estado_eventos.backend.errors import BackendError, Denied, Refused, Unavailable, WrongProtocol
-from estado_eventos.domain.text import printable
+from estado_eventos.domain.text import is_token, printable
 from estado_eventos.domain.transitions import Event, Transition
 
 MAX_EVENTS = 100_000
@@ -88,7 +88,7 @@ def read_token(answer: Answer) -> str:
         raise _unavailable(answer, "no se puede iniciar sesión: ")
     content = _parse(answer.body) if answer.status == 200 else None
     token = content.get("token") if isinstance(content, dict) else None
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token or " " in token:
+    if not isinstance(token, str) or not is_token(token):
         raise WrongProtocol(
             f"HTTP {answer.status} sin token al iniciar sesión", "Compruebe AUTH_URL", status=answer.status
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from estado_eventos.backend.token import Token
-from estado_eventos.domain.text import printable
+from estado_eventos.domain.text import is_token, printable
 from estado_eventos.output.files import read_file, replace_file
 
 _MAX_BYTES = 64 << 10
@@ -42,12 +42,14 @@ class TokenCache:
         try:
             entry = json.loads(read_file(self.path, _MAX_BYTES, private=True))
             token = Token.read(entry["token"], datetime.fromtimestamp(entry["received_at"], UTC))
-            owner = (entry["backend"], entry["account"])
+            owner, usable = (entry["backend"], entry["account"]), is_token(token.text)
         except FileNotFoundError:
             return CachedToken()
         except OSError as error:
             return self._unusable(printable(str(error.strerror or error)))
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            return self._unusable("no se entiende")
+        if not usable:
             return self._unusable("no se entiende")
         if owner != (self.backend, self.account):
             _log.info("TOKEN_CACHE_FILE: el token guardado es de otro backend u otra cuenta; se pedirá uno nuevo")

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from estado_eventos.domain.shard import MAX_SHARDS, WHOLE, Shard
+from estado_eventos.domain.text import is_token
 
 
 class LogLevel(StrEnum):
@@ -83,7 +84,7 @@ def _http_url(value: str) -> httpx.URL:
 
 def _header_value(value: SecretStr) -> SecretStr:
     token = value.get_secret_value().strip().removeprefix("Bearer ").strip()
-    if not token.isascii() or not token.isprintable() or " " in token:
+    if not is_token(token):
         raise ValueError("tiene espacios o caracteres que un token no puede llevar; cópielo entero y en una línea")
     return SecretStr(token)
 

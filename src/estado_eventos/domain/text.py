@@ -1,5 +1,13 @@
 """Texto para una persona: lo ajeno, sin peligro, y los tiempos, en palabras."""
 
+_MAX_TOKEN = 8000
+"""Lo que cabe en una línea de cabecera de los servidores corrientes (gunicorn, 8190 bytes), con su nombre delante."""
+
+
+def is_token(text: str) -> bool:
+    """Si un texto puede ir detrás de `Bearer` en una cabecera."""
+    return 0 < len(text) <= _MAX_TOKEN and text.isascii() and text.isprintable() and " " not in text
+
 
 def printable(text: str, limit: int = 300) -> str:
     """El texto, venga de donde venga, en una línea que un terminal muestra sin obedecerla.
