@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import signal
+import time
 from unittest import mock
 
 from estado_eventos.cli.app import main
@@ -23,9 +24,14 @@ ENDINGS = {
 """Cómo puede acabar una pasada bien configurada. 70 sería un fallo nuestro."""
 
 
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
+"""Las señales que el programa atiende; la alarma es también la del plazo de cada prueba."""
+
+
 def run_inside(*arguments: str, **variables: object) -> Completed:
-    """Ejecuta el programa en este proceso, solo con esas variables, y deja las señales como estaban."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    """Ejecuta el programa en este proceso solo con esas variables; deja como estaban señales, alarma y zona horaria."""
+    handlers = {number: signal.getsignal(number) for number in _HANDLED}
+    alarm = signal.getitimer(signal.ITIMER_REAL)
     out, err = io.StringIO(), io.StringIO()
     try:
         with (
@@ -33,10 +39,13 @@ def run_inside(*arguments: str, **variables: object) -> Completed:
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
+            time.tzset()
             code = main(["--env-file", os.devnull, *arguments])
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        signal.setitimer(signal.ITIMER_REAL, *alarm)
+        time.tzset()
     return Completed(code, out.getvalue(), err.getvalue())
 
 
