@@ -5,15 +5,15 @@ ARG BASE=python:3.13-slim
 FROM ${BASE} AS build
 WORKDIR /build
 COPY requirements/build.txt requirements/run.txt requirements/
-RUN python3 -m venv tools \
-    && tools/bin/pip install --no-cache-dir --require-hashes --requirement requirements/build.txt
+RUN python3 -m venv venv \
+    && venv/bin/pip install --no-cache-dir --require-hashes --requirement requirements/build.txt
 # El entorno que se entrega no lleva pip.
 RUN python3 -m venv --without-pip /opt/estado-eventos \
-    && tools/bin/pip --python /opt/estado-eventos/bin/python install \
+    && venv/bin/pip --python /opt/estado-eventos/bin/python install \
         --no-cache-dir --no-compile --require-hashes --requirement requirements/run.txt
 COPY . .
-RUN tools/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation . \
-    && tools/bin/pip --python /opt/estado-eventos/bin/python install --no-cache-dir --no-compile --no-deps ./*.whl
+RUN venv/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation . \
+    && venv/bin/pip --python /opt/estado-eventos/bin/python install --no-cache-dir --no-compile --no-deps ./*.whl
 # El bytecode no mira las fechas: sigue valiendo aunque alguien reescriba las de las capas.
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/estado-eventos
 

@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.listo
 BENCH := build/bench
+LOWEST := build/lowest
 KUBERNETES := $(VENV)/.kubernetes
 
-.PHONY: demo test e2e image bench pictures reference audit dist check lint types layers lock clean
+.PHONY: demo test test-lowest e2e image bench pictures reference audit dist check lint types layers lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tools.demo
@@ -23,6 +24,10 @@ else
 	$(BIN)/pytest -n 4 -m "not e2e and not slow"
 endif
 
+# Lo mismo, menos lo del proyecto, con lo más viejo de cada dependencia que admite pyproject.toml.
+test-lowest: $(LOWEST)/.listo
+	$(LOWEST)/bin/pytest -n 4 -m "not e2e and not slow" --ignore tests/project
+
 # systemd, cron y la imagen de verdad, en contenedores; hace falta ser root.
 e2e: $(READY)
 	$(BIN)/pytest -m e2e tests/e2e
@@ -33,7 +38,7 @@ bench: $(READY) $(BENCH)/program/.listo $(BENCH)/resident/.listo
 	$(BIN)/python -m tests.benchmarks $(PARTS) $(if $(KEEP),--keep)
 
 # El programa sin nada más al lado, como lo deja pipx: lo que hay instalado cambia lo que tarda en arrancar.
-$(BENCH)/program/.listo: $(READY) requirements/run.txt $(wildcard src/estado_eventos/*)
+$(BENCH)/program/.listo: $(READY) requirements/run.txt $(shell find src -type f -not -name '*.pyc')
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w $(@D) .
@@ -82,13 +87,16 @@ dist: $(READY)
 
 lock: $(READY)
 	$(BIN)/uv pip compile $(LOCK) -o requirements/run.txt pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --resolution lowest-direct -o requirements/lowest.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) -c requirements/run.txt -o requirements/dev.txt pyproject.toml requirements/dev.in
 	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.txt -o requirements/build.txt requirements/build.in
 	$(BIN)/uv pip compile $(LOCK) -c requirements/run.txt -o requirements/e2e.txt requirements/e2e.in
 	$(BIN)/uv pip compile $(LOCK) -c requirements/run.txt -o requirements/bench.txt requirements/bench.in
 	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.txt -o requirements/kubernetes.txt requirements/kubernetes.in
 
-LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
+# Con UPGRADE= deja lo ya fijado como está y solo añade o quita lo que haga falta.
+UPGRADE ?= --upgrade
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -97,6 +105,13 @@ $(READY): requirements/dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(LOWEST)/.listo: requirements/dev.txt requirements/lowest.txt pyproject.toml
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lowest.txt
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 # Los esquemas de Kubernetes y kubectl, para comprobar los manifiestos.

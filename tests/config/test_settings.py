@@ -1,25 +1,15 @@
-"""La configuración: fuentes, su orden y lo que se le dice a quien se equivoca."""
-
-from pathlib import Path
+"""Las variables: cuánto valen y qué se le dice a quien se equivoca."""
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from estado_eventos.config import settings, sources
+from estado_eventos.config import settings
 from estado_eventos.config.settings import LogFormat, LogLevel, SettingsError
 from estado_eventos.config.sources import load
+from estado_eventos.domain.shard import WHOLE, Shard
 from tests.support.faults import FaultyServer, answer
 from tests.support.program import run
-
-
-@pytest.fixture(autouse=True)
-def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in settings.Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    monkeypatch.setattr(sources, "SYSTEM_ENV_FILE", tmp_path / "etc.env")
-    monkeypatch.chdir(tmp_path)
 
 
 def problems(**overrides: str) -> list[str]:
@@ -43,54 +33,6 @@ def test_defaults() -> None:
 def test_the_deadline_derives_from_the_interval(interval: str, deadline: float) -> None:
     """El límite de la pasada es el 80 % del intervalo y nunca más de 300 s."""
     assert load({"SCHEDULER_INTERVAL_SECONDS": interval}).settings.pass_timeout == pytest.approx(deadline)
-
-
-def test_the_strongest_source_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Línea de mandatos, entorno, credenciales de systemd, `.env` y archivo del sistema, en ese orden."""
-    credentials = tmp_path / "credenciales"
-    credentials.mkdir()
-    values = iter(range(1, 6))
-    expected = []
-    for write in (
-        lambda value: (tmp_path / "etc.env").write_text(f"MAX_CONCURRENCY={value}\n"),
-        lambda value: (tmp_path / ".env").write_text(f"MAX_CONCURRENCY={value}\n"),
-        lambda value: (credentials / "MAX_CONCURRENCY").write_text(f"{value}\n"),
-        lambda value: monkeypatch.setenv("MAX_CONCURRENCY", str(value)),
-    ):
-        value = next(values)
-        write(value)
-        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
-        expected.append((value, load({}).settings.max_concurrency))
-
-    assert [found for _, found in expected] == [value for value, _ in expected]
-    assert load({"MAX_CONCURRENCY": "5"}).settings.max_concurrency == 5
-
-
-def test_env_file_replaces_the_usual_files(tmp_path: Path) -> None:
-    """Con `--env-file` no se leen ni `.env` ni el archivo del sistema."""
-    (tmp_path / ".env").write_text("MAX_CONCURRENCY=2\n")
-    chosen = tmp_path / "otro.env"
-    chosen.write_text("HTTP_TIMEOUT=7\n")
-
-    loaded = load({}, chosen).settings
-
-    assert (loaded.max_concurrency, loaded.http_timeout) == (8, 7)
-
-
-def test_an_env_file_is_read_as_people_write_it(tmp_path: Path) -> None:
-    """Comillas, `export`, comentarios, BOM y CRLF se entienden; un `$` no se expande; lo ajeno se ignora."""
-    (tmp_path / ".env").write_bytes(
-        "\ufeff# comentario\r\nexport BACKEND_URL='http://a.example/events/'\r\n"
-        'BACKEND_JWT_TOKEN="abc${HOME}d"\r\nOTRA_COSA=1\r\nlog_level=debug\r\nHTTP_TIMEOUT=\r\n'.encode()
-    )
-
-    loaded = load({}).settings
-
-    assert loaded.backend_url == "http://a.example/events"
-    assert loaded.backend_jwt_token is not None
-    assert loaded.backend_jwt_token.get_secret_value() == "abc${HOME}d"
-    assert loaded.log_level is LogLevel.DEBUG
-    assert loaded.http_timeout == 30
 
 
 @pytest.mark.parametrize(
@@ -146,46 +88,6 @@ def test_a_wrong_setting_exits_78() -> None:
     assert "HTTP_TIMEOUT" in completed.report["error"]
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (None, "no existe"),
-        (b"\xff\xfe\x00", "UTF-8"),
-        (b"BACKEND_URL='sin cerrar\n", "línea 1"),
-        (b"#" * (1 << 20) + b"##", "demasiado grande"),
-    ],
-)
-def test_an_unreadable_env_file_exits_78(tmp_path: Path, content: bytes | None, words: str) -> None:
-    """Un `--env-file` que no está o no se entiende se nombra: 78."""
-    path = tmp_path / "malo.env"
-    if content is not None:
-        path.write_bytes(content)
-
-    completed = run("run-once", "--env-file", str(path))
-
-    assert completed.code == 78
-    assert str(path) in completed.stderr
-    assert words in completed.stderr
-
-
-def test_a_directory_called_dot_env_is_no_settings_file(tmp_path: Path) -> None:
-    """Un entorno virtual llamado `.env` no estorba."""
-    (tmp_path / ".env").mkdir()
-
-    assert load({}).notices == ()
-
-
-def test_the_command_line_wins_over_the_environment() -> None:
-    """`--log-level` y `--log-format`, delante o detrás del mandato, mandan sobre el entorno."""
-    with FaultyServer(lambda _: answer(200, "[]")) as server:
-        env = {"BACKEND_URL": server.url, "LOG_LEVEL": "DEBUG", "LOG_FORMAT": "text"}
-        before = run("--log-format", "json", "--log-level", "error", "run-once", env=env)
-        after = run("run-once", "--log-format=json", "--log-level=info", env=env)
-
-    assert before.stderr == ""
-    assert after.stderr.startswith('{"time": "')
-
-
 def test_secrets_do_not_show_in_repr() -> None:
     """`repr` de la configuración y de sus fuentes no enseña secretos."""
     loaded = load({"BACKEND_JWT_TOKEN": "secreto-1", "BACKEND_PROXY": "http://u:secreto-2@p"})
@@ -214,15 +116,66 @@ def test_any_value_is_accepted_or_named(overrides: dict[str, str]) -> None:
     assert {name.rstrip(":") for name in named} <= expected
 
 
-@given(st.binary(max_size=200))
-def test_any_env_file_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    """Con cualesquiera bytes en el archivo: o se lee, o el error es una frase."""
-    path = tmp_path_factory.mktemp("env") / "x.env"
-    path.write_bytes(content)
-    sentences: list[str] = ["leído"]
-    try:
-        load({}, path)
-    except SettingsError as error:
-        sentences = error.problems
+@pytest.mark.parametrize(
+    ("variables", "part"),
+    [
+        ({}, WHOLE),
+        ({"SHARD": "1/1"}, WHOLE),
+        ({"SHARD": "2/8"}, Shard(2, 8)),
+        ({"SHARD": " 08 / 8 "}, Shard(8, 8)),
+        ({"SHARD": "1000/1000"}, Shard(1000, 1000)),
+        ({"JOB_COMPLETION_INDEX": "0", "SHARD_COUNT": "8"}, Shard(1, 8)),
+        ({"JOB_COMPLETION_INDEX": "7", "SHARD_COUNT": "8"}, Shard(8, 8)),
+        ({"JOB_COMPLETION_INDEX": "0", "SHARD_COUNT": "1"}, WHOLE),
+        ({"JOB_COMPLETION_INDEX": "1", "SHARD_COUNT": "8", "SHARD": "2/8"}, Shard(2, 8)),
+        ({"SHARD": "2/8", "SHARD_COUNT": "8"}, Shard(2, 8)),
+    ],
+)
+def test_how_a_part_is_said(variables: dict[str, str], part: Shard) -> None:
+    """`SHARD` se cuenta desde 1, como las personas; `JOB_COMPLETION_INDEX`, desde 0, como Kubernetes."""
+    assert load(variables).settings.part == part
 
-    assert all(sentences)
+
+@pytest.mark.parametrize(
+    ("variables", "named", "words"),
+    [
+        ({"SHARD": "0/8"}, "SHARD", "de 1/8 a 8/8"),
+        ({"SHARD": "9/8"}, "SHARD", "de 1/8 a 8/8"),
+        ({"SHARD": "1/0"}, "SHARD", "de 1 a 1000"),
+        ({"SHARD": "1/1001"}, "SHARD", "de 1 a 1000"),
+        ({"SHARD": "8"}, "SHARD", "como 2/8"),
+        ({"SHARD": "2/8/1"}, "SHARD", "como 2/8"),
+        ({"SHARD": "-1/8"}, "SHARD", "como 2/8"),
+        ({"SHARD": "²/8"}, "SHARD", "como 2/8"),
+        ({"SHARD": "٢/8"}, "SHARD", "como 2/8"),
+        ({"SHARD": "9" * 5000 + "/8"}, "SHARD", "como 2/8"),
+        ({"SHARD_COUNT": "0", "JOB_COMPLETION_INDEX": "0"}, "SHARD_COUNT", "al menos 1"),
+        ({"SHARD_COUNT": "1001", "JOB_COMPLETION_INDEX": "0"}, "SHARD_COUNT", "como mucho 1000"),
+        ({"SHARD_COUNT": "8", "JOB_COMPLETION_INDEX": "-1"}, "JOB_COMPLETION_INDEX", "al menos 0"),
+        ({"SHARD_COUNT": "8", "JOB_COMPLETION_INDEX": "8"}, "JOB_COMPLETION_INDEX", "menor que SHARD_COUNT"),
+        ({"SHARD_COUNT": "8"}, "JOB_COMPLETION_INDEX", "falta"),
+        ({"JOB_COMPLETION_INDEX": "3"}, "SHARD_COUNT", "falta"),
+        ({"SHARD": "2/8", "SHARD_COUNT": "4"}, "SHARD", "contradice"),
+        ({"SHARD": "2/8", "JOB_COMPLETION_INDEX": "2"}, "SHARD", "contradice"),
+        ({"SHARD": "2/8", "SHARD_COUNT": "8", "JOB_COMPLETION_INDEX": "2"}, "SHARD", "contradice"),
+    ],
+)
+def test_a_part_that_does_not_exist_is_one_sentence(variables: dict[str, str], named: str, words: str) -> None:
+    """Una parte que no existe, a medias o dicha de dos maneras que no casan: una frase que nombra la variable."""
+    with pytest.raises(SettingsError) as caught:
+        load(variables)
+
+    (sentence,) = caught.value.problems
+    assert sentence.startswith((f"{named} ", f"{named}:"))
+    assert words in sentence
+
+
+@pytest.mark.parametrize("variables", [{"SHARD": "9/8"}, {"JOB_COMPLETION_INDEX": "3"}])
+def test_a_wrong_part_asks_for_nothing_and_exits_78(variables: dict[str, str]) -> None:
+    """Con un reparto que no vale no se pide nada: 78. Ocho pods sin `SHARD_COUNT` pedirían todos lo mismo a la vez."""
+    with FaultyServer(lambda _: answer(200, "[]")) as server:
+        completed = run("run-once", env={"BACKEND_URL": server.url, **variables})
+
+    assert completed.code == 78
+    assert len(completed.messages) == 1
+    assert server.requests == []

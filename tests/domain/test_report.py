@@ -1,4 +1,4 @@
-"""El informe y sus códigos de salida."""
+"""El informe de una pasada."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estado_eventos.domain.exit_codes import ExitCode, gravest
+from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Outcome, Report, Result, TransitionReport, lag_seconds
-from estado_eventos.domain.text import printable, spoken_lag
 from estado_eventos.domain.transitions import START, Event
 from estado_eventos.output.streams import json_line
 from tests.support.program import check_adds_up
@@ -43,14 +42,6 @@ def test_the_report_always_adds_up(results: list[Result], code: ExitCode, text: 
     assert read["started_at"] == "2026-01-01T10:00:00.123Z"
 
 
-def test_the_gravest_code_wins() -> None:
-    """Con varios problemas manda el más grave, en el orden del contrato."""
-    order = [70, 78, 77, 76, 69, 75, 1, 0]
-    for index, code in enumerate(order):
-        assert gravest(ExitCode(other) for other in order[index:]) == code
-    assert gravest([]) is ExitCode.OK
-
-
 @pytest.mark.parametrize(
     ("due", "lag"),
     [(NOW - timedelta(seconds=30.1), 30.1), (NOW + timedelta(seconds=2), -2), (None, None)],
@@ -64,25 +55,3 @@ def test_lag_of_the_most_distant_dates() -> None:
     """Las fechas más lejanas que caben no desbordan el cálculo."""
     for extreme in (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))), datetime(9999, 12, 31, tzinfo=UTC)):
         assert lag_seconds(Event(1, extreme), NOW) is not None
-
-
-@given(st.text(), st.integers(1, 80))
-def test_printable_is_one_harmless_line(text: str, limit: int) -> None:
-    """El texto de fuera queda en una línea imprimible, codificable y no más larga que el tope."""
-    line = printable(text, limit)
-
-    assert line.isprintable()
-    assert len(line) <= limit
-    assert line.encode().decode() == line
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        *[(0, "0 s"), (31.4, "31 s"), (320, "5 min 20 s"), (300, "5 min"), (7380, "2 h 3 min"), (273600, "3 d 4 h")],
-        *[(-90, "-1 min 30 s"), (-0.2, "0 s"), (None, "?")],
-    ],
-)
-def test_lag_in_words(seconds: float | None, words: str) -> None:
-    """Un retraso se dice con sus dos unidades mayores."""
-    assert spoken_lag(seconds) == words

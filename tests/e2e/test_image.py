@@ -273,14 +273,14 @@ def test_secrets_of_the_directory_stay_out(engine: Podman, tmp_path: Path) -> No
     for name in (".env", ".git/config", ".venv/bin/python", "requirements/dev.txt", "requirements/run.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    for name in ("src/.env", "src/estado_eventos/cli.py", "src/estado_eventos/__pycache__/cli.pyc"):
+    for name in ("src/.env", "src/estado_eventos/cli/app.py", "src/estado_eventos/cli/__pycache__/app.pyc"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
 
     engine.run("build", "--pull=never", "--tag=localhost/context", str(tmp_path))
     found = engine.run("run", "--rm", "localhost/context", "find", "/context", "-type", "f").stdout.split()
 
-    assert sorted(found) == ["/context/requirements/run.txt", "/context/src/estado_eventos/cli.py"]
+    assert sorted(found) == ["/context/requirements/run.txt", "/context/src/estado_eventos/cli/app.py"]
 
 
 def test_nothing_is_left() -> None:

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import estado_eventos
@@ -13,6 +14,8 @@ from tests.support.program import environment
 
 PACKAGE = Path(estado_eventos.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+ROOMS = sorted(path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__")
+ROOT = Path(__file__).parents[2]
 _WATCH_IMPORTS = """
 import sys, runpy, os
 os._exit = lambda code: print(*sorted(sys.modules))
@@ -25,13 +28,29 @@ def test_imports_flow_one_way() -> None:
     """Las capas del diseño se respetan."""
     finished = subprocess.run(
         [Path(sys.executable).with_name("lint-imports")],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         check=False,
         capture_output=True,
         text=True,
     )
 
     assert finished.returncode == 0, finished.stdout
+
+
+def test_the_contract_names_every_room() -> None:
+    """El contrato de las capas nombra, una vez, cada carpeta del programa y ninguna que no esté, y vale entero."""
+    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    named = [room.strip() for layer in contract["layers"] for room in layer.split("|")]
+
+    assert sorted(named) == ROOMS
+    assert contract["exhaustive"] is True
+    assert {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"} == set(contract["exhaustive_ignores"])
+
+
+def test_every_room_has_its_tests() -> None:
+    """Cada carpeta del programa es un paquete con pruebas en la del mismo nombre."""
+    assert [room for room in ROOMS if not (PACKAGE / room / "__init__.py").is_file()] == []
+    assert [room for room in ROOMS if not list((ROOT / "tests" / room).glob("test_*.py"))] == []
 
 
 def test_api_words_are_in_transitions_alone() -> None:
@@ -61,7 +80,7 @@ def test_modules_fit_in_a_head() -> None:
 
 def test_the_backend_of_reference_knows_nothing_of_us() -> None:
     """El backend de referencia no importa nada de `src`: no puede heredar nuestros errores."""
-    for source in (Path(__file__).parents[1] / "support/reference").rglob("*.py"):
+    for source in (ROOT / "tests/support/reference").rglob("*.py"):
         assert not re.search(r"^\s*(from|import) estado_eventos", source.read_text(), re.MULTILINE), source
 
 

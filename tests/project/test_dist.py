@@ -67,7 +67,6 @@ def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
     assert sorted(path.rpartition(".")[2] for path in made[0]) == ["gz", "whl"]
 
 
-@pytest.mark.slow
 def test_the_wheel_has_what_it_needs_and_nothing_else(built: tuple[Path, Path]) -> None:
     """La rueda lleva el paquete entero, sus unidades y ejemplos; ni pruebas ni nada suelto."""
     with ZipFile(built[0]) as wheel:
@@ -76,7 +75,6 @@ def test_the_wheel_has_what_it_needs_and_nothing_else(built: tuple[Path, Path]) 
     assert names == {name.format(version=__version__) for name in _SHIPPED}
 
 
-@pytest.mark.slow
 def test_the_sdist_is_enough_to_build_and_test(built: tuple[Path, Path]) -> None:
     """El sdist lleva también las pruebas, la documentación, lo fijado y el Makefile."""
     with tarfile.open(built[1]) as sdist:
@@ -86,7 +84,6 @@ def test_the_sdist_is_enough_to_build_and_test(built: tuple[Path, Path]) -> None
     assert {name for name in tracked.splitlines() if not name.startswith(".ci/")} - names == set()
 
 
-@pytest.mark.slow
 def test_the_metadata_is_valid_and_the_readme_renders(built: tuple[Path, Path]) -> None:
     """Los metadatos cumplen la especificación y el README se ve como página, que es lo que mira `twine check`."""
     with ZipFile(built[0]) as wheel:

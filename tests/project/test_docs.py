@@ -146,16 +146,6 @@ def test_the_version_is_said_once() -> None:
     assert json.loads(run("info", "--json").stdout)["version"] == source
 
 
-def test_requirements_are_pinned_by_hash_and_name_no_index() -> None:
-    """Las dependencias van fijadas con su hash y sin dirección de ningún índice."""
-    for path in (ROOT / "requirements").glob("*.txt"):
-        text = path.read_text()
-        assert "://" not in text, path
-        for requirement in re.findall(r"^[a-z0-9].*(?:\n    --hash=\S+.*)*", text, re.MULTILINE):
-            assert "==" in requirement.split("\n")[0], requirement
-            assert "--hash=sha256:" in requirement, requirement
-
-
 def test_the_pictures_are_fresh() -> None:
     """Las imágenes del README son lo que el programa enseña hoy; si no: `make pictures`."""
     drawn = pictures.draw()

@@ -2,8 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import estado_eventos
 from estado_eventos.domain.exit_codes import ExitCode
@@ -17,6 +18,7 @@ PASSED_ON = {
         "cli/app.py",
         "logs.describe_bug(error)",
     ): "fallo interno (…): es un error del programa. Con LOG_LEVEL=DEBUG se ve dónde",
+    ("backend/token_cache.py", "'%s'"): "TOKEN_CACHE_FILE: no se usa …: …",
     ("cli/app.py", "'%s.'"): "el token de BACKEND_JWT_TOKEN caducó el … UTC. "
     "Ponga uno nuevo, o BACKEND_EMAIL y BACKEND_PASSWORD para que se renueve solo",
     ("output/summary.py", "'%s.'"): "… evento(s) siguen pendientes después de intentarlo",
@@ -24,6 +26,17 @@ PASSED_ON = {
 }
 # Los errores cuya frase acaba en el registro. Los de `schedule` traen la cura en la frase.
 ERRORS = {"Refused", "Unavailable", "Unanswered", "WrongProtocol", "Denied", "SettingsError", "Interruption"}
+# Lo que esas frases toman de otra parte: las palabras del backend, las de la red, las de Pydantic y `_explain_denial`.
+BORROWED = {
+    "_with_words(answer)",
+    "f'{context}{_with_words(answer)}'",
+    "_words(answer)",
+    "explain_transport(error)",
+    "explain(error, lambda name: _origin(layers, name))",
+    "message",
+}
+# Un error, cuya frase es de las de arriba.
+REASONS = {"error", "self._seen.problem", "tracked.error"}
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
@@ -32,17 +45,57 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
         yield f"{path.parent.name}/{path.name}", ast.parse(path.read_text())
 
 
-def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
-    """Cada llamada, con el nombre de lo que llama."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+class Call(NamedTuple):
+    """Una llamada: en qué módulo, a quién, y lo que su función asigna a cada nombre."""
+
+    module: str
+    called: str
+    node: ast.Call
+    names: dict[str, list[ast.expr]]
+
+    def values(self, node: ast.expr) -> Iterator[ast.expr]:
+        """Lo que puede valer una expresión: las dos ramas de un «if», lo asignado a un nombre."""
+        match node:
+            case ast.Name(id=name) if name in self.names:
+                inside: list[ast.expr] = self.names[name]
+            case ast.IfExp():
+                inside = [node.body, node.orelse]
+            case ast.BoolOp():
+                inside = node.values
+            case ast.List(elts=[only]):
+                inside = [only]
+            case _:
+                yield node
+                return
+        for each in inside:
+            yield from self.values(each)
+
+
+def calls() -> Iterator[Call]:
+    """Cada llamada del programa."""
+    for name, tree in sources():
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+        for body in (tree.body, *(node.body for node in classes)):
+            for place in body:
+                if isinstance(place, ast.ClassDef):
+                    continue
+                names = assigned(tree.body) | assigned(ast.walk(place))
+                for node in ast.walk(place):
+                    if isinstance(node, ast.Call):
+                        yield Call(name, ast.unparse(node.func), node, names)
+
+
+def assigned(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr]]:
+    """Lo que se asigna a cada nombre."""
+    found: dict[str, list[ast.expr]] = {}
+    for node in nodes:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found.setdefault(node.targets[0].id, []).append(node.value)
+    return found
 
 
 def sentence(node: ast.expr) -> str | None:
     """Una frase del código con «…» donde va algo que cambia; `None` si no tiene palabras propias."""
-    if isinstance(node, ast.List) and len(node.elts) == 1:
-        return sentence(node.elts[0])
     if isinstance(node, ast.JoinedStr):
         parts = [part.value if isinstance(part, ast.Constant) else "…" for part in node.values]
         text = "".join(str(part) for part in parts)
@@ -56,19 +109,56 @@ def sentence(node: ast.expr) -> str | None:
 def test_every_log_line_is_documented() -> None:
     """Cada línea que un módulo escribe en el registro está en el documento, con lo que quiere decir y qué hacer."""
     written, passed_on = set(), set()
-    for name, tree in sources():
-        for called, call in calls(tree):
-            if called.startswith("_log.") and called != "_log.isEnabledFor":
-                message = call.args[called == "_log.log"]
-                text = sentence(message)
-                if text is None:
-                    passed_on.add((name, ast.unparse(message)))
-                else:
-                    written.add(text)
+    for call in calls():
+        if call.called.startswith("_log.") and call.called != "_log.isEnabledFor":
+            message = call.node.args[call.called == "_log.log"]
+            text = sentence(message)
+            if text is None:
+                passed_on.add((call.module, ast.unparse(message)))
+            else:
+                written.add(text)
 
     assert written - DOCUMENTED == set()
+    assert len(written) > 15
     assert passed_on == set(PASSED_ON)
     assert set(PASSED_ON.values()) - DOCUMENTED == set()
+
+
+def test_every_cure_that_follows_a_line_is_documented() -> None:
+    """Lo que el registro pone detrás de una línea (`extra={"hint": …}`) está en el documento."""
+    with_extra = {
+        (call.module, ast.unparse(keyword.value))
+        for call in calls()
+        for keyword in call.node.keywords
+        if call.called.startswith("_log.") and keyword.arg == "extra"
+    }
+    (summary,) = (tree for name, tree in sources() if name == "output/summary.py")
+    (cures,) = assigned(summary.body)["_HINTS"]
+    assert isinstance(cures, ast.Dict)
+    # Se rellenan con `format`, así que sus huecos se escriben como los de una f-string.
+    sentences = {re.sub(r"\{\w+\}", "…", ast.literal_eval(cure)) for cure in cures.values}
+
+    assert with_extra == {("output/summary.py", "{'hint': hint}")}
+    assert len(sentences) == len(cures.values)
+    assert sentences - DOCUMENTED == set()
+
+
+def test_every_reason_of_an_unsettled_event_is_documented() -> None:
+    """Lo que se dice de un evento sin confirmar y de una lista que no se leyó, si no es un error, está ahí."""
+    told = [call for call in calls() if call.called in {"log.log_unsettled", "log.log_unread"}]
+    reasons = {ast.unparse(value): sentence(value) for call in told for value in call.values(call.node.args[-1])}
+    noted = {
+        text
+        for _, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "tracked.error"
+        for part in ast.walk(node.value)
+        if isinstance(part, ast.expr) and (text := sentence(part))
+    }
+
+    assert noted - DOCUMENTED == set()
+    assert set(reasons) == REASONS
+    assert len(noted) > 1
 
 
 def test_no_documented_line_is_gone() -> None:
@@ -86,17 +176,35 @@ def _text(node: ast.AST) -> str | None:
 
 
 def test_every_way_to_fail_is_documented() -> None:
-    """Cada frase con que una pasada puede acabar mal está en el documento, con su código."""
-    sentences = {
-        ". ".join((text, *(hint for node in call.args[1:] if (hint := sentence(node)))))
-        for _, tree in sources()
-        for called, call in calls(tree)
-        if called in ERRORS and call.args and (text := sentence(call.args[0]))
-    }
-    missing = {text for text in sentences if text not in DOCUMENTED and f"{text}." not in DOCUMENTED}
+    """Cada frase con que una pasada puede acabar mal, y su cura, está en el documento, con su código."""
+    sentences, borrowed = set(), set()
+    for call in calls():
+        if call.called in ERRORS:
+            message, *rest = call.node.args
+            cures = [sentence(value) for hint in rest for value in call.values(hint)] or [None]
+            for value in call.values(message):
+                text = sentence(value)
+                if text is None:
+                    borrowed.add(ast.unparse(value))
+                sentences |= {". ".join((text or "…", cure)) if cure else text for cure in cures}
+    sentences |= {f"{message}. {cure}" for message, cure in denials()}
+    missing = {text for text in sentences if text and text not in DOCUMENTED and f"{text}." not in DOCUMENTED}
 
     assert missing == set()
     assert len(sentences) > 20
+    assert borrowed == BORROWED
+
+
+def denials() -> list[tuple[str | None, str | None]]:
+    """Qué le pasa al token y qué hacer: las parejas que devuelve `_explain_denial`."""
+    (function,) = (
+        node
+        for _, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name == "_explain_denial"
+    )
+    pairs = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
+    return [(sentence(pair.elts[0]), sentence(pair.elts[1])) for pair in pairs if isinstance(pair, ast.Tuple)]
 
 
 def test_every_code_of_a_pass_is_in_the_last_line() -> None:

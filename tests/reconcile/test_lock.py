@@ -6,10 +6,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 import uuid
 
+import pytest
+
+from estado_eventos.domain.shard import Shard
+from estado_eventos.domain.transitions import START, TRANSITIONS
 from estado_eventos.reconcile.lock import PassLock
-from tests.support.program import run, start
+from tests.support.faults import (
+    FaultyServer,
+    Request,
+)
+from tests.support.inside import run_inside
+from tests.support.passes import LONG, config, moved_once, moves, part_of
+from tests.support.program import Completed, start, wait
 from tests.support.reference.server import ReferenceBackend
 
 _HOLD_FOREVER = """
@@ -89,7 +101,7 @@ def test_a_pass_that_nobody_reads_does_not_stop_the_others(backend: ReferenceBac
         assert stuck.stderr is not None
         fcntl.fcntl(stuck.stderr, fcntl.F_SETPIPE_SZ, 4096)
         try:
-            rival = run("start", "--quiet", env={**env, "PASS_TIMEOUT": 40})
+            rival = run_inside("start", "--quiet", **env, PASS_TIMEOUT=40)
             still_stuck = stuck.poll() is None
         finally:
             stuck.kill()
@@ -98,3 +110,94 @@ def test_a_pass_that_nobody_reads_does_not_stop_the_others(backend: ReferenceBac
     assert still_stuck
     assert rival.code == 0
     assert set(backend.states().values()) == {"en_progreso"}
+
+
+def test_two_instances_at_once_move_each_event_once(backend: ReferenceBackend) -> None:
+    """Dos pasadas a la vez mueven cada evento una sola vez y acaban bien las dos."""
+    ids = backend.add_events(due_start=60, due_finish=40)
+
+    rivals = [start("run-once", "--json", env=config(backend)) for _ in range(2)]
+    completed = [wait(rival) for rival in rivals]
+
+    assert [rival.code for rival in completed] == [0, 0]
+    assert moves(backend) == sorted(map(str, ids))
+    done = sum(part_of(rival, transition)["done"] for rival in completed for transition in TRANSITIONS)
+    assert done == 100
+
+
+def test_a_pass_whose_turn_never_comes_says_so(backend: ReferenceBackend) -> None:
+    """La que se queda sin tiempo esperando su turno no pide nada: 75, «otra pasada no acaba»."""
+    ids = backend.add_events(due_start=1)
+    go_on = threading.Event()
+
+    def slow_list(request: Request) -> None:
+        if request.method == "GET":
+            go_on.wait(LONG)
+
+    with FaultyServer(slow_list, backend.url) as server:
+        late = start("start", "--json", env=config(backend, server.url, PASS_TIMEOUT=LONG))
+        while not server.count("GET"):
+            assert late.poll() is None
+            time.sleep(0.02)
+        impatient = wait(start("start", "--json", env=config(backend, server.url, PASS_TIMEOUT=0.5)))
+        asked = len(server.requests)
+        go_on.set()
+        completed = wait(late)
+
+    assert impatient.code == 75
+    assert "otra pasada no acaba" in impatient.report["error"]
+    assert (asked, completed.code) == (1, 0)
+    assert moved_once(backend, ids)
+
+
+def _is_held_by(turn: str, command: list[str], env: dict[str, object]) -> tuple[bool, Completed]:
+    """Si un mandato espera a quien tiene ese turno, y cómo acaba cuando lo suelta."""
+
+    async def hold() -> tuple[bool, Completed]:
+        async with PassLock().hold(turn, asyncio.Event()):
+            process = start(*command, env=env)
+            assert process.stderr is not None
+            lines = []
+            while line := await asyncio.to_thread(process.stderr.readline):
+                lines.append(line)
+                if "Otra pasada está en marcha" in line:
+                    break
+        completed = await asyncio.to_thread(wait, process)
+        return bool(line), Completed(completed.code, completed.stdout, "".join(lines) + completed.stderr)
+
+    return asyncio.run(hold())
+
+
+@pytest.mark.parametrize(
+    ("shard", "arguments", "waits"),
+    [
+        ("2/3", [], True),
+        ("1/3", [], False),
+        ("1/1", [], False),
+        ("1/3", ["--event", "{second}"], True),
+        ("2/3", ["--event", "{first}"], False),
+        ("3/3", ["--event", "{first}", "--event", "{second}"], True),
+    ],
+)
+def test_the_parts_of_one_machine_do_not_wait_for_each_other(
+    backend: ReferenceBackend, shard: str, arguments: list[str], *, waits: bool
+) -> None:
+    """Mientras la parte 2/3 está en marcha, la 1/3 sigue, otra 2/3 espera, y también quien nombra un evento suyo."""
+    keys = [f"examen-{number}" for number in range(12)]
+    first, second = (next(key for key in keys if Shard(number, 3).owns(key)) for number in (1, 2))
+    backend.add_events(due_start=12, public_ids=keys)
+    command = ["start", *(argument.format(first=first, second=second) for argument in arguments)]
+
+    waited, completed = _is_held_by(f"{backend.url} {START.name} 2/3", command, config(backend, SHARD=shard))
+
+    assert completed.code == 0
+    assert waited is waits
+
+
+def test_one_part_of_one_is_no_sharing(backend: ReferenceBackend) -> None:
+    """`1/1` es lo mismo que no repartir: espera su turno con las pasadas de siempre."""
+    backend.add_events(due_start=1)
+
+    waited, completed = _is_held_by(f"{backend.url} {START.name}", ["start"], config(backend, SHARD="1/1"))
+
+    assert (waited, completed.code) == (True, 0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from http.client import HTTPConnection
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 _LAST_SECONDS = 5
@@ -98,6 +98,16 @@ def keep_alive(raw: Raw) -> Raw:
     return Raw(raw.data.replace(b"Connection: close\r\n", b"", 1), close=False)
 
 
+def listing(*ids: int | str, **rest: Any) -> Raw:
+    """Una lista con esos eventos y lo demás que se diga."""
+    return answer(200, json.dumps({"results": [{"id": event_id} for event_id in ids], **rest}))
+
+
+YES = answer(200, '{"success": true, "status": "hecho"}')
+"""Un sí a un evento."""
+OK_HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
 def pass_through(_request: Request) -> None:
     """La regla que no estropea nada."""
 
@@ -119,15 +129,34 @@ class Obliging:
         self.items = list(items)
         self._transition = transition
         self._page = page
-        self._yes = yes or answer(200, '{"success": true, "status": "hecho"}')
+        self._yes = yes or YES
+        self._lock = threading.Lock()
 
     def __call__(self, request: Request) -> Raw:
         """Contesta a las listas y a los POST."""
         path = request.path.partition("?")[0].strip("/").split("/")
         if request.method == "GET":
             return answer(200, self._page(self.items if path[-1] == f"pending-{self._transition}" else []))
-        self.items = [item for item in self.items if not (isinstance(item, dict) and str(item.get("id")) == path[-2])]
+        # Cada POST llega en un hilo.
+        with self._lock:
+            self.items = [item for item in self.items if not _is(item, path[-2])]
         return self._yes
+
+
+def _is(item: object, event_id: str) -> bool:
+    return isinstance(item, dict) and str(item.get("id")) == event_id
+
+
+def obliging_both(items: Sequence[object], yes: Raw | None = None) -> Rule:
+    """Un backend como `Obliging`, con esos elementos en las dos listas."""
+    start, finish = Obliging(items, "start", yes=yes), Obliging(items, "finish", yes=yes)
+    return lambda request: (finish if "finish" in request.path else start)(request)
+
+
+def crowd(number: int) -> Rule:
+    """Un backend con tantos eventos en cada lista, que se dejan mover; tras cada sí, la conexión sigue abierta."""
+    due = [{"id": event_id, "start_date": "2026-01-01T10:00:00Z"} for event_id in range(number)]
+    return obliging_both(due, Raw(answer(200, '{"success": true}', Connection="x").data, close=False))
 
 
 @dataclass
@@ -267,7 +296,8 @@ class FaultyServer:
 def check_no_blind_repeats(requests: Sequence[Request]) -> None:
     """Ningún evento se pidió dos veces sin haber leído entre medias la lista que lo enseñaba.
 
-    Repetirlo con otro token no cuenta: se hace tras un 401, que dice que el backend no hizo nada.
+    Repetirlo tras un 401, que dice que el backend no hizo nada, no cuenta: se hace con otro token, aunque sea el mismo
+    texto por haberse firmado en el mismo segundo.
     """
     asked: dict[str, str | None] = {}
     for request in requests:
@@ -276,6 +306,8 @@ def check_no_blind_repeats(requests: Sequence[Request]) -> None:
         if request.method == "POST" and target != "auth":
             assert request.path not in asked or asked[request.path] != token, f"se repitió a ciegas {request.path}"
             asked[request.path] = token
+            if isinstance(request.reaction, Raw) and request.reaction.data.startswith(b"HTTP/1.1 401 "):
+                del asked[request.path]
         elif request.method == "GET" and _was_read(request.reaction):
             moved = verb.removeprefix("pending-")
             asked = {path: sent for path, sent in asked.items() if not path.endswith(f"/{moved}/")}

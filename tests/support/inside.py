@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import signal
+import time
 from typing import Any
 from unittest import mock
 
@@ -23,13 +24,16 @@ ENDINGS = {
     ExitCode.NOPERM,
 }
 """Cómo puede acabar una pasada bien configurada. 70 sería un fallo nuestro."""
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
+"""Las señales que el programa atiende; la alarma es también la del plazo de cada prueba."""
 
 
 def run_inside(*arguments: str, **variables: object) -> Completed:
-    """Ejecuta el programa en este proceso, solo con esas variables; deja las señales y el registro como estaban."""
+    """Ejecuta el programa en este proceso, solo con esas variables; lo que cambia del proceso queda como estaba."""
+    handlers = {number: signal.getsignal(number) for number in _HANDLED}
+    alarm = signal.getitimer(signal.ITIMER_REAL)
     log = logging.getLogger("estado_eventos")
     level = log.level
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     out, err = io.StringIO(), io.StringIO()
     try:
         with (
@@ -37,10 +41,13 @@ def run_inside(*arguments: str, **variables: object) -> Completed:
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
+            time.tzset()
             code = main(["--env-file", os.devnull, *arguments])
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        signal.setitimer(signal.ITIMER_REAL, *alarm)
+        time.tzset()
         log.setLevel(level)
     return Completed(code, out.getvalue(), err.getvalue())
 

@@ -12,6 +12,8 @@ from estado_eventos.reconcile.signals import GRACE_SECONDS
 _GRACE_SHARE = 0.1
 """La parte de la pasada que, si es menos que `GRACE_SECONDS`, se deja antes del límite a lo que está en camino."""
 
+_LINGER_SECONDS = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
@@ -55,6 +57,11 @@ class Deadline:
         self.closing.set()
         if self._timeout:
             self._timeout.reschedule(min(limit, self._timeout.when() or limit))
+
+    def linger(self) -> None:
+        """Se alarga un instante: lo que llegó mientras el proceso estaba parado aún no lo ha leído nadie."""
+        if self._timeout and not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time() + _LINGER_SECONDS)
 
     @property
     def interruption(self) -> Interruption | None:

@@ -123,7 +123,7 @@ async def _reconcile(
     # cortarlo; pero sí se puede soltar el turno, para que las pasadas siguientes no esperen por él.
     with signals.guard(settings.pass_timeout + RELEASE_SECONDS, lock.release):
         async with deadline.enforced():
-            with signals.told_to(deadline.hasten):
+            with signals.told_to(deadline.hasten, deadline.linger):
                 for number, at in signals.received[-1:]:
                     deadline.hasten(number, at)
                 await asyncio.gather(*(reconciler.run(workers, lock) for reconciler in reconcilers))

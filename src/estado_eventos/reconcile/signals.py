@@ -32,14 +32,18 @@ class Signals:
         self.received: list[tuple[signal.Signals, float]] = []
         self._listener: Listener | None = None
         self._release: Callable[[], object] = list
+        self._on_resumed: Callable[[], object] = list
         signal.signal(signal.SIGALRM, self._unblock)
         for number in _STOP:
             if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._receive)
 
     @contextmanager
-    def told_to(self, listener: Listener) -> Iterator[None]:
-        """Mientras dura el bloque, `listener` oye en el bucle de asyncio las que lleguen."""
+    def told_to(self, listener: Listener, on_resumed: Callable[[], object] = list) -> Iterator[None]:
+        """Mientras dura el bloque, `listener` oye en el bucle de asyncio las que lleguen.
+
+        A `on_resumed` se le dice que el proceso estaba parado escribiendo y ya no.
+        """
         loop = asyncio.get_running_loop()
         # Sin este timbre, una señal que llegue justo antes de que el bucle se duerma no lo despertaría.
         bell, awake = socket.socketpair()
@@ -49,10 +53,11 @@ class Signals:
             loop.add_reader(awake, awake.recv, 512)
             signal.set_wakeup_fd(bell.fileno(), warn_on_full_buffer=False)
             self._listener = lambda number, at: loop.call_soon_threadsafe(listener, number, at)
+            self._on_resumed = lambda: loop.call_soon_threadsafe(on_resumed)
             try:
                 yield
             finally:
-                self._listener = None
+                self._listener, self._on_resumed = None, list
                 signal.set_wakeup_fd(-1)
                 loop.remove_reader(awake)
 
@@ -82,3 +87,4 @@ class Signals:
             for output in (1, 2):
                 os.dup2(nowhere, output)
             os.close(nowhere)
+            self._on_resumed()

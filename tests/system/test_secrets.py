@@ -1,4 +1,4 @@
-"""Propiedades de todo el programa, con datos que nadie pensó."""
+"""Ningún secreto sale, pase lo que pase."""
 
 import json
 import string
@@ -14,6 +14,8 @@ from tests.support.faults import FaultyServer, Request, answer
 from tests.support.inside import run_inside
 
 SECRET = st.text(string.ascii_letters + string.digits + "-._~!$&()*+,;=", min_size=8, max_size=40).map("s3".__add__)
+
+
 COMMANDS = st.sampled_from(
     [
         ["run-once"],
