@@ -5,7 +5,7 @@ from pathlib import Path
 
 from estado_eventos.check.findings import Level
 from estado_eventos.check.settings import values
-from estado_eventos.config.sources import load
+from estado_eventos.config.sources import Notice, load
 from tests.support.diagnosis import diagnose, diagnose_apart, nobody
 from tests.support.faults import FaultyServer, answer
 
@@ -77,13 +77,15 @@ def test_a_file_this_account_cannot_read_is_a_warning(tmp_path: Path) -> None:
     """Un archivo de configuración que esta cuenta no puede leer se dice, y la cura es otra cuenta."""
     empty = tmp_path / "vacío.env"
     empty.touch()
-    loaded = replace(load({}, empty), notices=(".env: no hay permiso para leerlo; no se ha tenido en cuenta.",))
+    notice = Notice("/etc/x.env: no hay permiso para leerlo; no se ha tenido en cuenta", "Ejecútelo con sudo")
+    loaded = replace(load({}, empty), notices=(notice,))
 
-    (finding,) = [finding for finding in values(loaded) if finding.topic == "settings_file"]
+    (unread,) = [finding for finding in values(loaded) if finding.topic == "settings_file"]
 
-    assert finding.level is Level.WARNING
-    assert finding.to_item().line.startswith(
-        "! .env: no hay permiso para leerlo; no se ha tenido en cuenta → Ejecute check con"
+    assert f"Archivo de configuración: {empty}" in [finding.message for finding in values(loaded)]
+    assert unread.level is Level.WARNING
+    assert unread.to_item().line == (
+        "! /etc/x.env: no hay permiso para leerlo; no se ha tenido en cuenta → Ejecútelo con sudo"
     )
 
 

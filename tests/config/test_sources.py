@@ -84,10 +84,12 @@ def test_an_unreadable_env_file_exits_78(tmp_path: Path, content: bytes | None, 
 
 
 def test_a_directory_called_dot_env_is_no_settings_file(tmp_path: Path) -> None:
-    """Un entorno virtual llamado `.env` no estorba."""
+    """Un entorno virtual llamado `.env` no estorba, y se dice que ahí no hay configuración."""
     (tmp_path / ".env").mkdir()
 
-    assert load({}).notices == ()
+    assert [notice.message for notice in load({}).notices] == [
+        ".env: no es un archivo normal; no se ha tenido en cuenta"
+    ]
 
 
 def test_the_command_line_wins_over_the_environment() -> None:

@@ -8,7 +8,7 @@ from estado_eventos.check import api, machine, network, settings
 from estado_eventos.check.findings import Diagnosis, Finding, problem
 from estado_eventos.check.tokens import HeldTokens, held_tokens
 from estado_eventos.config.settings import SettingsError
-from estado_eventos.config.sources import Loaded
+from estado_eventos.config.sources import Loaded, find_file
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.output.summary import render
 from estado_eventos.reconcile.run import run_async
@@ -19,9 +19,9 @@ def run(load: Callable[[], Loaded], env_file: Path | None, *, as_json: bool) -> 
     try:
         loaded = load()
     except SettingsError as error:
-        findings = [*settings.broken(error), *settings.files(env_file)]
+        findings = [*settings.broken(error), *settings.file(find_file(env_file))]
     else:
-        findings = [*settings.values(loaded), *settings.files(env_file), *run_async(_examine(loaded))]
+        findings = [*settings.values(loaded), *settings.file(loaded.file), *run_async(_examine(loaded))]
     diagnosis = Diagnosis(tuple(findings))
     render(diagnosis, as_json=as_json)
     return diagnosis.exit_code

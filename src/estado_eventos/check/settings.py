@@ -11,7 +11,6 @@ from dotenv.parser import parse_stream
 from pydantic import SecretStr
 
 from estado_eventos.check.findings import Finding, good, problem
-from estado_eventos.config import sources
 from estado_eventos.config.envfile import differences
 from estado_eventos.config.settings import Settings, SettingsError
 from estado_eventos.config.sources import Loaded
@@ -33,6 +32,8 @@ def broken(error: SettingsError) -> Iterator[Finding]:
 
 def values(loaded: Loaded) -> Iterator[Finding]:
     """Qué vale cada variable que alguien puso y de dónde sale; las demás, juntas. Los secretos no se enseñan."""
+    used = f"Archivo de configuración: {printable(str(loaded.file))}" if loaded.file else "Sin archivo de configuración"
+    yield good("settings", used)
     defaults = []
     for name in Settings.model_fields:
         value = getattr(loaded.settings, name)
@@ -45,8 +46,7 @@ def values(loaded: Loaded) -> Iterator[Finding]:
     if not loaded.settings.part.is_whole:
         yield good("settings", f"Reparto: esta es la parte {loaded.settings.part}; los demás eventos son de las otras")
     for notice in loaded.notices:
-        cure = "Ejecute check con la cuenta que hace las pasadas, o con sudo"
-        yield problem("settings_file", printable(notice).rstrip("."), cure)
+        yield problem("settings_file", printable(notice.message), notice.cure)
     yield from _unwritable(loaded.settings)
 
 
@@ -69,17 +69,16 @@ def _unwritable(settings: Settings) -> Iterator[Finding]:
             )
 
 
-def files(env_file: Path | None) -> Iterator[Finding]:
-    """Lo que llama la atención en los archivos de configuración que se leen."""
-    for path in (env_file,) if env_file else (Path(".env"), sources.SYSTEM_ENV_FILE):
-        try:
-            mode = path.stat().st_mode
-            # Una tubería ya la vació quien la carga: no se lee.
-            text = read_file(path, _MAX_FILE_BYTES).decode()
-        except (OSError, UnicodeDecodeError):
-            # Si alguien contaba con él, ya lo ha dicho quien lo carga.
-            continue
-        yield from _file(printable(str(path)), mode, text)
+def file(path: Path | None) -> Iterator[Finding]:
+    """Lo que llama la atención en el archivo de configuración que se usa."""
+    try:
+        # Una tubería ya la vació quien la carga: no se lee.
+        text = read_file(path, _MAX_FILE_BYTES).decode() if path else ""
+        mode = path.stat().st_mode if path else 0
+    except (OSError, UnicodeDecodeError):
+        # Si alguien contaba con él, ya lo ha dicho quien lo carga.
+        return
+    yield from _file(printable(str(path)), mode, text)
 
 
 def _file(path: str, mode: int, text: str) -> Iterator[Finding]:

@@ -137,8 +137,9 @@ def _load(context: typer.Context, *, quiet: bool = False, half_account: bool = F
     options: _Globals = context.obj
     loaded = load(options.overrides, options.env_file, half_account=half_account)
     logs.configure(loaded.settings.log_level, loaded.settings.log_format, quiet=quiet)
+    _log.debug("Archivo de configuración: %s", loaded.file or "ninguno")
     for notice in loaded.notices:
-        _log.warning(notice)
+        _log.warning("%s. %s.", notice.message, notice.cure)
     return loaded
 
 

@@ -1,7 +1,9 @@
 """Los archivos de configuración: cómo se leen, y qué líneas leería distinto systemd (`EnvironmentFile=`)."""
 
 import io
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +32,14 @@ _QUOTED = re.compile(r"""'([^']*)'?|"((?:\\.|[^"\\])*)"?""", re.DOTALL)
 _MAX_BYTES = 1 << 20
 
 
-def read_env_file(path: Path) -> dict[str, str | None]:
-    """Las variables de un archivo `.env`, según python-dotenv.
+def read_env_file(path: Path, *, trusted_only: bool = False) -> dict[str, str | None]:
+    """Las variables de un archivo `.env`, según python-dotenv; con `trusted_only`, solo si es de fiar.
 
     Lanza `OSError`, o `SettingsError` si no se entiende una línea que nombra una de las nuestras.
     """
     values: dict[str, str | None] = {}
-    for binding in parse_stream(io.StringIO(read_text(path))):
+    text = _decode(path, _read_trusted(path) if trusted_only else _read(path))
+    for binding in parse_stream(io.StringIO(text)):
         if binding.error and any(name in binding.original.string.lower() for name in Settings.model_fields):
             raise SettingsError([f"{path}, línea {binding.original.line}: no se entiende."])
         if binding.key is not None:
@@ -46,8 +49,41 @@ def read_env_file(path: Path) -> dict[str, str | None]:
 
 def read_text(path: Path) -> str:
     """El texto de un archivo de configuración. Lanza `OSError`, o `SettingsError` si no es texto o es enorme."""
+    return _decode(path, _read(path))
+
+
+def _read(path: Path) -> bytes:
     with path.open("rb") as file:
-        raw = file.read(_MAX_BYTES + 1)
+        return file.read(_MAX_BYTES + 1)
+
+
+def _read_trusted(path: Path) -> bytes:
+    """Lo que hay en un archivo que nadie más que quien lo lee puede haber escrito; lanza `OSError` si no es así.
+
+    Un `.env` ajeno sería mandar en quien entra en su directorio: a dónde va la contraseña y qué archivos se escriben.
+    """
+    # Sin O_NONBLOCK, abrir una tubería espera a que alguien escriba en ella.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _check_trusted(path, os.fstat(descriptor))
+        return os.read(descriptor, _MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
+
+
+def _check_trusted(path: Path, status: os.stat_result) -> None:
+    me = os.geteuid()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(0, "no es un archivo normal")
+    if status.st_uid != me:
+        raise OSError(0, "es de otro usuario")
+    if status.st_mode & 0o022:
+        raise OSError(0, "lo pueden escribir otros usuarios")
+    if path.absolute().parent.stat().st_uid not in {0, me}:
+        raise OSError(0, "su directorio es de otro usuario")
+
+
+def _decode(path: Path, raw: bytes) -> str:
     if len(raw) > _MAX_BYTES:
         raise SettingsError([f"{path}: es demasiado grande para ser un archivo de configuración."])
     try:

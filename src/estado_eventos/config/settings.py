@@ -77,9 +77,15 @@ def _http_url(value: str) -> httpx.URL:
         url = httpx.URL(value)
     except (httpx.InvalidURL, ValueError):
         url = httpx.URL()
-    if url.scheme not in {"http", "https"} or not url.host or not 0 < (url.port or 80) < 65536:
+    if url.scheme not in {"http", "https"} or not _is_host(url) or not 0 < (url.port or 80) < 65536:
         raise ValueError("tiene que ser una URL completa, como https://admin.ejemplo.es")
     return url
+
+
+def _is_host(url: httpx.URL) -> bool:
+    """Si el nombre del servidor se puede buscar: los hay que caben en una URL y no en el DNS (RFC 1035 §2.3.4)."""
+    host = url.raw_host.decode("ascii").removesuffix(".")
+    return len(host) < 254 and all(0 < len(label) < 64 for label in host.split("."))
 
 
 def _header_value(value: SecretStr) -> SecretStr:
@@ -90,8 +96,14 @@ def _header_value(value: SecretStr) -> SecretStr:
 
 
 def _file_path(value: Path) -> Path:
-    if "\0" in str(value):
-        raise ValueError("no es una ruta: lleva un carácter nulo")
+    if not str(value).isprintable():
+        raise ValueError("lleva caracteres de control, que una ruta no necesita")
+    return value
+
+
+def _listen_host(value: str) -> str:
+    if not value.isprintable() or "%" in value:
+        raise ValueError("tiene que ser una dirección, como 0.0.0.0 o 127.0.0.1, sin «%»")
     return value
 
 
@@ -141,7 +153,8 @@ class Settings(BaseSettings):
     metrics_file: FilePath | None = None
     heartbeat_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
     report_file: FilePath | None = None
-    host: str = "0.0.0.0"  # noqa: S104  Es el del servicio antiguo; solo se abre si se instala con --api.
+    # Es el del servicio antiguo; solo se abre si se instala con --api.
+    host: Annotated[str, AfterValidator(_listen_host)] = "0.0.0.0"  # noqa: S104
     port: int = Field(default=8001, ge=1, le=65535)
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = LogLevel.INFO
     log_format: Annotated[LogFormat, BeforeValidator(_lower)] = LogFormat.AUTO
@@ -158,6 +171,15 @@ class Settings(BaseSettings):
         """Solo lo que `sources.load` reunió: él sabe de dónde salió cada variable."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Self:
+        if self.pass_timeout >= self.scheduler_interval_seconds:
+            raise ValueError(
+                f"PASS_TIMEOUT ({self.pass_timeout:g} s) tiene que ser menor que SCHEDULER_INTERVAL_SECONDS "
+                f"({self.scheduler_interval_seconds} s): una pasada acaba antes de que toque la siguiente."
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_shard(self) -> Self:

@@ -1,8 +1,10 @@
 """De dónde sale la configuración: línea de mandatos, entorno, credenciales de systemd y archivos."""
 
+import errno
 import os
 from collections import ChainMap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,10 @@ from estado_eventos.config.envfile import read_env_file, read_text
 from estado_eventos.config.settings import Settings, SettingsError, explain
 
 SYSTEM_ENV_FILE = Path("/etc/estado-eventos/estado-eventos.env")
+_LOCAL_ENV_FILE = Path(".env")
+_USER_ENV_FILE = Path(".config/estado-eventos/estado-eventos.env")
+_OWN_IT = "Si es suyo y de nadie más: chmod go-w .env; si no, nombre el que quiera con --env-file"
+_BECOME_IT = "Ejecútelo con la cuenta que hace las pasadas, o con sudo"
 _FILE_REASONS: dict[type[OSError], str] = {
     FileNotFoundError: "no existe",
     IsADirectoryError: "es un directorio",
@@ -29,41 +35,49 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Algo que conviene avisar de un archivo que no se usó, y qué hacer si se contaba con él."""
+
+    message: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
-    """La configuración, de qué fuentes salió (la más fuerte primero) y lo que conviene avisar."""
+    """La configuración, de qué fuentes salió (la más fuerte primero), de qué archivo y lo que conviene avisar."""
 
     settings: Settings
     layers: tuple[Layer, ...]
-    notices: tuple[str, ...]
+    file: Path | None
+    notices: tuple[Notice, ...]
 
     def origin(self, name: str) -> str:
         """De dónde sale una variable (`name` en minúsculas), para una persona."""
         return _origin(self.layers, name)
 
 
+@dataclass(frozen=True, slots=True)
+class SettingsFile:
+    """El archivo de configuración que se usa, si hay alguno, y por qué no se usan los que van delante de él."""
+
+    path: Path | None
+    values: Mapping[str, str | None] = field(repr=False)
+    notices: tuple[Notice, ...] = ()
+
+
 def load(overrides: Mapping[str, str], env_file: Path | None = None, *, half_account: bool = False) -> Loaded:
     """Lee todas las fuentes y construye la configuración.
 
-    Con `half_account` vale que falte la mitad de la cuenta, porque se le va a preguntar a una persona.
-
-    `overrides` es lo que dijo la línea de mandatos. Sin `env_file` se leen `.env` del directorio actual y
-    `SYSTEM_ENV_FILE`, si existen. Lanza `SettingsError`.
+    `overrides` es lo que dijo la línea de mandatos. Con `half_account` vale que falte la mitad de la cuenta, porque se
+    le va a preguntar a una persona. Lanza `SettingsError`.
     """
-    notices: list[str] = []
-    layers = [
+    file = settings_file(env_file)
+    layers = (
         Layer("línea de mandatos", _known(overrides)),
         Layer("entorno", _known(os.environ)),
         _credentials(os.environ.get("CREDENTIALS_DIRECTORY")),
-    ]
-    for path in (env_file,) if env_file else (Path(".env"), SYSTEM_ENV_FILE):
-        try:
-            layers.append(Layer(str(path), _known(read_env_file(path))))
-        except OSError as error:
-            reason = _FILE_REASONS.get(type(error), "no se puede leer")
-            if env_file:
-                raise SettingsError([f"--env-file: {path}: {reason}."]) from None
-            if isinstance(error, PermissionError):
-                notices.append(f"{path}: {reason}; no se ha tenido en cuenta.")
+        *([Layer(str(file.path), _known(file.values))] if file.path else ()),
+    )
     chosen: ChainMap[str, Any] = ChainMap(*(dict(layer.values) for layer in layers))
     try:
         settings = Settings(**chosen)
@@ -71,7 +85,48 @@ def load(overrides: Mapping[str, str], env_file: Path | None = None, *, half_acc
         raise SettingsError(explain(error, lambda name: _origin(layers, name))) from None
     if not half_account:
         _check_account(settings)
-    return Loaded(settings, tuple(layers), tuple(notices))
+    return Loaded(settings, layers, file.path, file.notices)
+
+
+def settings_file(env_file: Path | None) -> SettingsFile:
+    """El archivo de configuración: `env_file` o el primero que haya de los habituales; nunca varios mezclados.
+
+    Mezclados, la URL de pruebas de uno podría llevarse la contraseña de otro. Lanza `SettingsError`.
+    """
+    if env_file:
+        try:
+            return SettingsFile(env_file, read_env_file(env_file))
+        except OSError as error:
+            raise SettingsError([f"--env-file: {env_file}: {_reason(error)}."]) from None
+    notices: list[Notice] = []
+    for path in _usual_files():
+        try:
+            return SettingsFile(path, read_env_file(path, trusted_only=path is _LOCAL_ENV_FILE), tuple(notices))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            cure = _OWN_IT if path is _LOCAL_ENV_FILE else _BECOME_IT
+            notices.append(Notice(f"{path}: {_reason(error)}; no se ha tenido en cuenta", cure))
+    return SettingsFile(None, {}, tuple(notices))
+
+
+def find_file(env_file: Path | None) -> Path | None:
+    """El archivo de configuración que se leería, sin leerlo; para cuando lo que dice no vale."""
+    return env_file or next((path for path in _usual_files() if path.is_file() and not path.is_symlink()), None)
+
+
+def _usual_files() -> Iterator[Path]:
+    yield _LOCAL_ENV_FILE
+    if os.geteuid() != 0:
+        with suppress(RuntimeError):
+            yield Path.home() / _USER_ENV_FILE
+    yield SYSTEM_ENV_FILE
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "es un enlace"
+    return _FILE_REASONS.get(type(error)) or (str(error.strerror) if error.errno == 0 else "no se puede leer")
 
 
 def _check_account(settings: Settings) -> None:

@@ -96,16 +96,11 @@ def make_job(name: str, env_file: Path | None, *, user: bool) -> Job:
 def with_settings(job: Job, interval: int | None, *, api: bool) -> Job:
     """El trabajo con los tiempos de su configuración, o con el intervalo dado; con `api`, con su `HOST` y `PORT`.
 
-    Lanza `SettingsError` si la configuración no vale y `ScheduleError` si los tiempos no concuerdan.
+    Lanza `SettingsError` si la configuración no vale, y `ScheduleError` si `HOST` es un nombre.
     """
     overrides = {} if interval is None else {"SCHEDULER_INTERVAL_SECONDS": str(interval)}
     env_file = Path(job.env_file)
     settings = sources.load(overrides, env_file if env_file.exists() else Path(os.devnull), half_account=True).settings
-    if settings.pass_timeout >= settings.scheduler_interval_seconds:
-        raise ScheduleError(
-            f"PASS_TIMEOUT ({settings.pass_timeout:g} s) tiene que ser menor que SCHEDULER_INTERVAL_SECONDS "
-            f"({settings.scheduler_interval_seconds} s): una pasada acaba antes de que toque la siguiente"
-        )
     return replace(
         job,
         interval=settings.scheduler_interval_seconds,
