@@ -109,6 +109,9 @@ def test_a_flood_in_64_mebibytes_is_one_sentence(flood: str) -> None:
         completed = run("run-once", "--json", env=env, preexec_fn=limit(resource.RLIMIT_DATA, MEMORY))
 
     assert completed.code == 76
-    assert completed.report["error"].endswith("la respuesta no cabe en la memoria de que dispone este proceso")
+    # Según por dónde vaya la memoria cuando llega el tope de una lista, que es la mitad, se dice una cosa o la otra.
+    assert completed.report["error"].endswith(
+        ("la respuesta no cabe en la memoria de que dispone este proceso", "la respuesta pasa de 32768 KiB")
+    )
     assert len(completed.stderr.splitlines()) == 1
     assert server.count("POST") == 0
