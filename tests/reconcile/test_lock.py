@@ -135,7 +135,9 @@ def test_a_pass_whose_turn_never_comes_says_so(backend: ReferenceBackend) -> Non
             go_on.wait(LONG)
 
     with FaultyServer(slow_list, backend.url) as server:
-        late = start("start", "--json", env=config(backend, server.url, PASS_TIMEOUT=LONG))
+        late = start(
+            "start", "--json", env=config(backend, server.url, PASS_TIMEOUT=LONG, SCHEDULER_INTERVAL_SECONDS=3600)
+        )
         while not server.count("GET"):
             assert late.poll() is None
             time.sleep(0.02)

@@ -85,7 +85,12 @@ def test_killed_a_hundred_times_nothing_moves_twice(
     dice = random.Random(seed)  # noqa: S311  Siempre los mismos momentos.
     files = {"TOKEN_CACHE_FILE": "token", "METRICS_FILE": "m.prom", "REPORT_FILE": "r.json"}
     env: dict[str, object] = {name: tmp_path / file for name, file in files.items()}
-    env |= {"BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password, "PASS_TIMEOUT": LONG}
+    env |= {
+        "BACKEND_EMAIL": backend.email,
+        "BACKEND_PASSWORD": backend.password,
+        "PASS_TIMEOUT": LONG,
+        "SCHEDULER_INTERVAL_SECONDS": 3600,
+    }
     env |= {"BACKEND_URL": backend.url}
     ids: list[int | str] = []
     deaths = 0

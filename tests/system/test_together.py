@@ -16,7 +16,7 @@ from tests.support.reference.server import ReferenceBackend
 
 def unhurried(backend: ReferenceBackend, url: str | None = None, **variables: object) -> dict[str, object]:
     """La configuración de una pasada con tiempo de sobra."""
-    return config(backend, url, **{"PASS_TIMEOUT": LONG, **variables})
+    return config(backend, url, **{"PASS_TIMEOUT": LONG, "SCHEDULER_INTERVAL_SECONDS": 3600, **variables})
 
 
 pytestmark = pytest.mark.timeout(LONG)

@@ -3,7 +3,10 @@
 import asyncio
 import hashlib
 import logging
+import os
+import pwd
 import socket
+import struct
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -11,6 +14,20 @@ from typing import Any
 _log = logging.getLogger(__name__)
 _MAX_WAITING = 128
 _RETRY_SECONDS = 0.01
+_PATIENCE_SECONDS = 1.0
+"""Lo que se insiste con quien tiene el nombre y no escucha: uno de los nuestros tarda microsegundos en escuchar."""
+_CREDENTIALS = struct.Struct("iII")
+
+SERVICE_USER = "estado-eventos"
+"""El usuario del sistema con que se instala el servicio."""
+
+
+class _StrangerError(Exception):
+    """El turno lo ocupa quien no tiene por qué; `pid` es quién, si se sabe."""
+
+    def __init__(self, pid: int | None = None) -> None:
+        super().__init__(pid)
+        self.pid = pid
 
 
 class PassLock:
@@ -19,6 +36,8 @@ class PassLock:
     El backend lee, comprueba y guarda sin cerrojo: el mismo POST dos veces a la vez se aplicaría dos veces. El
     cerrojo está aquí, en un socket de nombre abstracto (unix(7)): vale entre usuarios y dentro del aislamiento de
     systemd, no deja archivo, y el núcleo lo suelta al morir el proceso, aunque sea con SIGKILL.
+
+    Pero el nombre lo puede ocupar cualquiera: solo se espera a quien el núcleo dice (SO_PEERCRED) que es de confianza.
     """
 
     def __init__(self) -> None:
@@ -29,7 +48,7 @@ class PassLock:
     async def hold(self, what: str, closing: asyncio.Event) -> AsyncIterator[bool]:
         """Espera el turno de `what` y lo guarda mientras dure el bloque, o hasta `release`.
 
-        Da `False`, sin turno, si entretanto se pone `closing`.
+        Da `False`, sin turno, si entretanto se pone `closing`; y `True` sin él si lo ocupa un extraño.
         """
         name = "\0estado-eventos-" + hashlib.sha256(what.encode()).hexdigest()[:32]
         announced = False
@@ -40,7 +59,12 @@ class PassLock:
             if not announced:
                 _log.info("Otra pasada está en marcha: se espera a que acabe")
                 announced = True
-            await _first(_wait_for_holder(name), closing.wait())
+            try:
+                await _first(_wait_for_holder(name), closing.wait())
+            except _StrangerError as stranger:
+                _complain(stranger)
+                yield True
+                return
         self._held.append(held)
         try:
             yield True
@@ -75,23 +99,73 @@ def _take(name: str) -> socket.socket | None:
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:
-    """Espera a que acabe una de las esperas y deja las demás."""
+    """Espera a que acabe una de las esperas y deja las demás; lo que aquella lance, lo lanza."""
     tasks = [asyncio.create_task(wait) for wait in waits]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
         for task in tasks:
             task.cancel()
 
 
 async def _wait_for_holder(name: str) -> None:
-    """Espera a que quien tiene el turno lo suelte: al cerrarse su socket, se corta la conexión a él."""
+    """Espera a que quien tiene el turno lo suelte: al cerrarse su socket, se corta la conexión a él.
+
+    Lanza `_StrangerError` si no es root, ni esta cuenta, ni la del servicio, o si no escucha.
+    """
     loop = asyncio.get_running_loop()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as waiting:
-        waiting.settimeout(0)
+    until = loop.time() + _PATIENCE_SECONDS
+    while True:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as waiting:
+            waiting.settimeout(0)
+            try:
+                await loop.sock_connect(waiting, name)
+                pid, user, _ = _CREDENTIALS.unpack(
+                    waiting.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+                )
+                # Sin PID, no se llegó a conectar: ya esperan demasiados.
+                if pid and user not in _trusted_users():
+                    raise _StrangerError(pid)
+                if pid:
+                    await loop.sock_recv(waiting, 1)
+                    return
+            except OSError:
+                if _is_free(name):
+                    return
+        if loop.time() > until:
+            raise _StrangerError
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _is_free(name: str) -> bool:
+    """Si nadie tiene ya el nombre."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
-            await loop.sock_connect(waiting, name)
-            await loop.sock_recv(waiting, 1)
+            probe.bind(name)
         except OSError:
-            # Lo acaba de soltar, o aún no escucha, o ya esperan demasiados.
-            await asyncio.sleep(_RETRY_SECONDS)
+            return False
+    return True
+
+
+def _trusted_users() -> set[int]:
+    trusted = {0, os.geteuid()}
+    try:
+        trusted.add(pwd.getpwnam(SERVICE_USER).pw_uid)
+    except KeyError:
+        return trusted
+    return trusted
+
+
+def _complain(stranger: _StrangerError) -> None:
+    if stranger.pid:
+        _log.error(
+            "El turno de las pasadas lo ocupa otro usuario (PID %d): no se le espera. Mire quién es: ps -fp %d",
+            stranger.pid,
+            stranger.pid,
+        )
+    else:
+        _log.error(
+            "El turno de las pasadas lo ocupa alguien que no lo usa: no se le espera. Mire quién es: sudo ss -xap"
+        )
