@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -49,19 +50,21 @@ def text(report: Report, transitions: Sequence[Transition], old: str) -> bytes:
     """
     samples = _read(old)
     ended = report.started_at.timestamp() + report.duration_seconds
+    # Otro trabajo pudo acabar después que este y escribir antes.
+    now = max(ended, datetime.now(UTC).timestamp())
     fresh = {part.transition.name: part for part in report.transitions}
     parts: dict[str, _Part] = {}
     for transition in TRANSITIONS:
         name = transition.name
         if transition in transitions:
-            parts[name] = _part(fresh.get(name), ended, _moment(samples, ended, _PART_SUCCESS, name))
+            parts[name] = _part(fresh.get(name), ended, _moment(samples, now, _PART_SUCCESS, name))
         elif (_PART_SUCCESS, name, "") in samples:
-            parts[name] = _old_part(samples, name, ended)
+            parts[name] = _old_part(samples, name, now)
     if report.exit_code is ExitCode.OK:
         # Que una mitad vaya bien no puede tapar que la otra, en su propio trabajo, lleve horas fallando.
         success = min(part.success for part in parts.values())
     else:
-        success = _moment(samples, ended, _SUCCESS)
+        success = _moment(samples, now, _SUCCESS)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector((*_of_pass(report, ended, success), *_of_parts(parts))))
     return generate_latest(registry)
@@ -78,18 +81,18 @@ def _part(part: TransitionReport | None, ended: float, old_success: float) -> _P
     )
 
 
-def _old_part(samples: Samples, name: str, ended: float) -> _Part:
+def _old_part(samples: Samples, name: str, now: float) -> _Part:
     return _Part(
         {result: samples.get((_EVENTS, name, result.value), 0.0) for result in _RESULTS},
         samples.get((_MAX_LAG, name, ""), 0.0),
-        _moment(samples, ended, _PART_SUCCESS, name),
+        _moment(samples, now, _PART_SUCCESS, name),
     )
 
 
-def _moment(samples: Samples, ended: float, metric: str, transition: str = "") -> float:
+def _moment(samples: Samples, now: float, metric: str, transition: str = "") -> float:
     """Una hora del archivo anterior; una que aún no ha llegado es de un reloj que iba mal y no vale."""
     value = samples.get((metric, transition, ""), NEVER)
-    return value if NEVER <= value <= ended else NEVER
+    return value if NEVER <= value <= now else NEVER
 
 
 def _of_pass(report: Report, ended: float, success: float) -> Iterator[GaugeMetricFamily]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,13 +14,16 @@ from estado_eventos.config.settings import Settings
 from estado_eventos.domain.report import Report
 from estado_eventos.domain.text import printable
 from estado_eventos.domain.transitions import Transition
-from estado_eventos.output.files import check_replaceable, read_file, replace_file
+from estado_eventos.output.files import check_replaceable, read_file, update_file
 from estado_eventos.output.streams import json_line
 from estado_eventos.reconcile.signals import RELEASE_SECONDS, Signals
 
 BUDGET_SECONDS = 2.5
 """Lo que se espera a todos los monitores juntos. El contrato dice 3 s: el resto es para soltarlos."""
 
+_ENDING_SECONDS = 4.0
+"""Cuánto después de una señal tienen que haber acabado. El contrato dice 4,5 s para todo: el resto es para salir."""
+_LEAST_SECONDS = 0.3
 _FILES_SECONDS = 1.0
 _MAX_OLD_BYTES = 16 << 10
 _log = logging.getLogger(__name__)
@@ -41,14 +45,23 @@ def notify(report: Report, transitions: Sequence[Transition], settings: Settings
     """
     files = _files(report, transitions, settings)
     heartbeat = _heartbeat(report, settings)
-    with signals.guard(BUDGET_SECONDS + RELEASE_SECONDS):
+    seconds = _budget(signals)
+    with signals.guard(seconds + RELEASE_SECONDS):
         # Como el de la pasada, no espera a un hilo que se haya quedado colgado (un DNS, un disco).
         loop = asyncio.new_event_loop()
         try:
             with suppress(TimeoutError):
-                loop.run_until_complete(asyncio.wait_for(_tell_all(files, heartbeat, signals), BUDGET_SECONDS))
+                loop.run_until_complete(asyncio.wait_for(_tell_all(files, heartbeat, signals), seconds))
         finally:
             loop.close()
+
+
+def _budget(signals: Signals) -> float:
+    """Los segundos que hay para los monitores: si ya pidieron acabar, lo que quede para hacerlo a tiempo."""
+    if not signals.received:
+        return BUDGET_SECONDS
+    _, first = signals.received[0]
+    return max(_LEAST_SECONDS, min(BUDGET_SECONDS, first + _ENDING_SECONDS - time.monotonic()))
 
 
 def _files(report: Report, transitions: Sequence[Transition], settings: Settings) -> list[_Monitor]:
@@ -114,7 +127,7 @@ def _save(path: Path, content: Callable[[Path], bytes]) -> str | None:
     """Pone en `path` ese contenido; devuelve por qué no se pudo."""
     try:
         check_replaceable(path)
-        replace_file(path, content(path), 0o644)
+        update_file(path, partial(content, path), 0o644)
     except OSError as error:
         return f"no se puede escribir en {path}: {printable(str(error.strerror or error))}"
     return None

@@ -1,9 +1,15 @@
 """Los archivos que el programa deja y relee: se ponen de una vez y se leen sin fiarse de lo que haya."""
 
+import fcntl
 import os
 import stat
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+_WAIT_SECONDS = 1.0
+_RETRY_SECONDS = 0.01
 
 
 def replace_file(path: Path, content: bytes, mode: int) -> None:
@@ -11,20 +17,79 @@ def replace_file(path: Path, content: bytes, mode: int) -> None:
 
     Un enlace se sustituye; no se sigue. Lanza `OSError`.
     """
-    # Quien solo lee (una petición HTTP, un proceso) no tiene por qué importar todo lo que `tempfile` trae consigo.
-    import tempfile
+    update_file(path, lambda: content, mode)
 
-    # `mkstemp` crea con 0600. Y no acaba como el de verdad: node_exporter no lo lee aunque lo vea.
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
+
+def update_file(path: Path, render: Callable[[], bytes], mode: int) -> None:
+    """Como `replace_file`, con lo que dé `render`, que puede leer el anterior: entretanto nadie más lo cambia.
+
+    El nuevo se escribe al lado, siempre con el mismo nombre: lo que deje un proceso que muere lo quita el siguiente.
+    Lanza `OSError`.
+    """
+    # No acaba como el de verdad: node_exporter no lo lee aunque lo vea.
+    temporary = path.with_name(f".{path.name}.nuevo")
+    with os.fdopen(_claim(temporary), "wb") as file:
+        try:
+            content = render()
             os.fchmod(file.fileno(), mode)
             file.write(content)
-        Path(temporary).replace(path)
+            file.flush()
+            temporary.replace(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+def _claim(temporary: Path) -> int:
+    """Crea el archivo, cerrado a los demás mientras siga abierto. Lanza `OSError` si otro no acaba con el suyo."""
+    until = time.monotonic() + _WAIT_SECONDS
+    while True:
+        if not _is_taken(temporary):
+            with suppress(FileExistsError):
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                descriptor = os.open(temporary, flags, 0o600)
+                if _lock(descriptor) and _is_at(descriptor, temporary):
+                    return descriptor
+                os.close(descriptor)
+        if time.monotonic() > until:
+            raise OSError(0, "otro proceso lo está escribiendo")
+        time.sleep(_RETRY_SECONDS)
+
+
+def _is_taken(temporary: Path) -> bool:
+    """Si otro proceso está escribiendo el suyo; si lo que hay es de uno que murió, o ajeno, lo quita."""
+    try:
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
     except OSError:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
+        temporary.unlink(missing_ok=True)
+        return False
+    try:
+        ours = os.fstat(descriptor).st_uid == os.geteuid()
+        if ours and not _lock(descriptor):
+            return True
+        if not ours or _is_at(descriptor, temporary):
+            temporary.unlink(missing_ok=True)
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Si el archivo abierto es el que está ahora en esa ruta."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    return False
 
 
 def check_replaceable(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import time
@@ -83,8 +84,17 @@ class Signals:
     def _unblock(self, _number: int, _frame: FrameType | None) -> None:
         self._release()
         if self.received:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
             for output in (1, 2):
-                os.dup2(nowhere, output)
-            os.close(nowhere)
+                # Puede no estar parado: con SIGSTOP y SIGCONT el tiempo pasa sin que nadie haya dejado de leer.
+                if _is_stuck(output):
+                    nowhere = os.open(os.devnull, os.O_WRONLY)
+                    os.dup2(nowhere, output)
+                    os.close(nowhere)
             self._on_resumed()
+
+
+def _is_stuck(output: int) -> bool:
+    """Si escribir en esa salida esperaría."""
+    poll = select.poll()
+    poll.register(output, select.POLLOUT)
+    return not poll.poll(0)
