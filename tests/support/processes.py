@@ -39,12 +39,11 @@ def sabotage(folder: Path, code: str) -> dict[str, object]:
 
 
 KILL_WHILE_WRITING = """
-import os, signal, tempfile
-real = tempfile.mkstemp
-def interrupted(*arguments, **options):
-    made = real(*arguments, **options)
+import os, signal
+real = os.fchmod
+def interrupted(*arguments):
     os.kill(os.getpid(), signal.{name})
-    return made
-tempfile.mkstemp = interrupted
+    return real(*arguments)
+os.fchmod = interrupted
 """
 """Una trampa: la señal llega mientras se escribe un archivo."""

@@ -98,3 +98,4 @@ def test_sigkill_while_files_are_written_keeps_the_old_ones(tmp_path: Path) -> N
     assert (first.code, killed.code, last.code) == (0, -signal.SIGKILL, 0)
     assert before == after
     assert json.loads(files["REPORT_FILE"].read_text()) == last.report
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["estado.prom", "informe.json", "trampa"]
