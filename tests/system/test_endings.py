@@ -43,6 +43,8 @@ def test_a_process_stopped_for_a_while_keeps_its_outputs(tmp_path: Path) -> None
         process = start("start", "--json", env={"BACKEND_URL": server.url, "REPORT_FILE": tmp_path / "informe.json"})
         assert asked.wait(30)
         process.terminate()
+        # Que la haya atendido ya: es entonces cuando empieza a contar. Lo prometido vale también si no.
+        time.sleep(0.5)
         process.send_signal(signal.SIGSTOP)
         time.sleep(5)
         process.send_signal(signal.SIGCONT)
