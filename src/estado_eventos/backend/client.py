@@ -22,7 +22,7 @@ from estado_eventos.backend.transport import MAX_ANSWER_BYTES, CappedTransport
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.transitions import Event, Transition
 
-MAX_LIST_BYTES = 32 << 20
+MAX_PAGE_BYTES, MAX_LIST_BYTES = 8 << 20, 32 << 20
 MAX_PAGES = 10_000
 Observer = Callable[[Answer, datetime], object]
 """A quien se le enseña cada respuesta y cuándo se hizo la petición."""
@@ -133,7 +133,7 @@ class Backend:
     async def _page(self, transition: Transition, url: httpx.URL, budget: int) -> tuple[Page, int]:
         """Una página y los bytes que ocupa."""
         with suppress(MemoryError):
-            answer = await self._exchange(0, "GET", url, budget)
+            answer = await self._exchange(0, "GET", url, min(budget, MAX_PAGE_BYTES))
             return read_page(transition, answer), len(answer.body)
         # Aquí fuera ya se ha soltado lo que se había leído.
         raise WrongProtocol("la respuesta no cabe en la memoria de que dispone este proceso")
