@@ -16,19 +16,41 @@ from tests.support.faults import FaultyServer, answer
 from tests.support.inside import account
 from tests.support.reference.server import ReferenceBackend
 
+TWO_ADDRESSES = """
+import socket
+real = socket.getaddrinfo
+def two(host, *rest, **options):
+    if host not in ("dos.example", b"dos.example"):
+        return real(host, *rest, **options)
+    return [found for address in ("127.0.0.2", "127.0.0.1") for found in real(address, *rest, **options)]
+socket.getaddrinfo = two
+"""
 HANG_RESOLVER = """
 import socket, time
 socket.getaddrinfo = lambda *_, **__: time.sleep(30)
 """
 
 
-def test_every_address_of_a_name_is_tried() -> None:
+def test_every_address_of_a_name_is_tried(tmp_path: Path) -> None:
     """De un nombre con varias direcciones vale la que conteste, aunque no sea la primera."""
+    (tmp_path / "sitecustomize.py").write_text(TWO_ADDRESSES)
     with FaultyServer(lambda _: answer(200, "[]")) as server:
-        diagnosis = diagnose(BACKEND_URL=server.url.replace("127.0.0.1", "localhost"))
+        url = server.url.replace("127.0.0.1", "dos.example")
+        diagnosis = diagnose_apart(BACKEND_URL=url, PYTHONPATH=tmp_path)
 
     assert diagnosis.code == 0
-    assert "127.0.0.1" in diagnosis.one("dns")["message"]
+    assert "127.0.0.2, 127.0.0.1" in diagnosis.one("dns")["message"]
+
+
+@pytest.mark.parametrize(("host", "warned"), [("admin.example", True), ("localhost", False), ("127.0.0.1", False)])
+def test_credentials_in_clear_are_a_warning(host: str, warned: bool) -> None:  # noqa: FBT001
+    """Por http y hacia otra máquina, se avisa de que la contraseña va en claro; hacia esta, no."""
+    with FaultyServer(lambda _: answer(200, "[]")) as road:
+        diagnosis = diagnose(BACKEND_URL=f"http://{host}", BACKEND_JWT_TOKEN="abcdef", BACKEND_PROXY=road.url)
+
+    found = [finding for finding in diagnosis.findings if finding["topic"] == "clear"]
+    assert [finding["level"] for finding in found] == ["warning"] * warned
+    assert all("https://" in finding["cure"] for finding in found)
 
 
 def test_a_name_that_does_not_resolve_is_named() -> None:

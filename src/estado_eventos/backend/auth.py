@@ -11,7 +11,7 @@ import httpx
 from estado_eventos.backend.account import MIN_SECRET, account_of, auth_request, login_request
 from estado_eventos.backend.answers import Answer, read_token
 from estado_eventos.backend.errors import BackendError, Denied
-from estado_eventos.backend.network import same_origin
+from estado_eventos.backend.network import is_loopback, same_origin
 from estado_eventos.backend.token import Token
 from estado_eventos.backend.token_cache import TokenCache
 from estado_eventos.config.settings import Settings
@@ -89,10 +89,14 @@ class BearerAuth(Signer):
         self._settings = settings
         self._backend = httpx.URL(settings.backend_url)
         self._headers = headers
+        auth_url = httpx.URL(settings.auth_url or settings.backend_url)
+        # En claro y hacia otra máquina, primero se lee una lista: si redirige a https, la contraseña no ha salido.
+        self._asks_first = any(url.scheme == "http" and not is_loopback(url.host) for url in (self._backend, auth_url))
         self._two_intervals = timedelta(seconds=2 * settings.scheduler_interval_seconds)
         self._account = account_of(settings)
         self._cache = cache_of(settings)
         self._cache_read = False
+        self._was_asked = False
         static = settings.backend_jwt_token
         self._token = Token.read(static.get_secret_value()) if static else None
         self._renewals = _Renewals()
@@ -168,6 +172,8 @@ class BearerAuth(Signer):
         hopeless = self._renewals.under_way or not self._renewals.may_retry
         if (needed and hopeless) or not (needed or self._is_ending()):
             return
+        if self._token is None and self._asks_first and not self._was_asked:
+            return
         token = self._renewals.tried = self._token
         self._renewals.needed = needed
         auth_url = httpx.URL(self._settings.auth_url or self._settings.backend_url)
@@ -223,6 +229,7 @@ class BearerAuth(Signer):
     def _is_worth_renewing(self, used: Token | None, response: httpx.Response) -> bool:
         """Si lo que contestan a ese token lo arreglaría otro; a uno recién dado y nunca aceptado, no."""
         refused = response.status_code == httpx.codes.UNAUTHORIZED
+        self._was_asked = self._was_asked or refused
         if self._renewals.unproven and used is self._renewals.given:
             self._renewals.unproven = refused
             return False

@@ -49,6 +49,16 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
+def resolvable(host: str) -> str:
+    """A quién se conecta por ese nombre: `localhost` es 127.0.0.1, que en `[::1]` puede escuchar cualquier usuario."""
+    return "127.0.0.1" if host == "localhost" else host
+
+
+def is_loopback(host: str) -> bool:
+    """Si ese servidor es esta máquina: lo que va a él no lo ve nadie por el camino."""
+    return is_address(resolvable(host)) and ipaddress.ip_address(resolvable(host)).is_loopback
+
+
 def is_address(host: str) -> bool:
     """Si ya es una dirección y no hay ningún nombre que resolver."""
     try:

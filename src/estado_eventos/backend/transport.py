@@ -7,6 +7,7 @@ from typing import cast
 import httpx
 
 from estado_eventos.backend.errors import WrongProtocol
+from estado_eventos.backend.network import resolvable
 from estado_eventos.config.settings import Settings
 
 MAX_ANSWER_BYTES = 64 << 10
@@ -17,12 +18,38 @@ _MAX_MARKS = 1_000_000
 """Las comas y aperturas que puede traer una respuesta: cada una cuesta memoria, y 8 MiB de «{},» serían 200."""
 
 
-def _inner(settings: Settings, tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
-    proxy = None
-    if settings.backend_proxy:
-        url = httpx.URL(settings.backend_proxy.get_secret_value())
-        proxy = httpx.Proxy(url, ssl_context=tls if url.scheme == "https" else None)
-    return httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=ONE_CONNECTION, proxy=proxy)
+class Connection(httpx.AsyncBaseTransport):
+    """Una sola conexión, con el transporte de httpx; se reutiliza mientras está fresca."""
+
+    def __init__(self, tls: ssl.SSLContext, proxy: httpx.Proxy | None = None) -> None:
+        """Nada se conecta hasta la primera petición."""
+        self._inner = httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=ONE_CONNECTION, proxy=proxy)
+
+    async def aclose(self) -> None:
+        """La cierra."""
+        await self._inner.aclose()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Hace la petición; lanza `httpx.TransportError`."""
+        host = resolvable(request.url.host)
+        if host == request.url.host:
+            return await self._inner.handle_async_request(request)
+        named = httpx.Request(
+            request.method,
+            request.url.copy_with(host=host),
+            headers=request.headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": request.url.host},
+        )
+        return await self._inner.handle_async_request(named)
+
+
+def _connection(settings: Settings, tls: ssl.SSLContext) -> Connection:
+    if settings.backend_proxy is None:
+        return Connection(tls)
+    url = httpx.URL(settings.backend_proxy.get_secret_value())
+    url = url.copy_with(host=resolvable(url.host))
+    return Connection(tls, httpx.Proxy(url, ssl_context=tls if url.scheme == "https" else None))
 
 
 class CappedTransport(httpx.AsyncBaseTransport):
@@ -30,7 +57,7 @@ class CappedTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, settings: Settings, tls: ssl.SSLContext, on_request: Callable[[], None]) -> None:
         """Llama a `on_request` por cada petición que sale."""
-        self._inner = _inner(settings, tls)
+        self._inner = _connection(settings, tls)
         self._on_request = on_request
 
     async def aclose(self) -> None:

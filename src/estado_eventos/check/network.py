@@ -11,7 +11,14 @@ from dataclasses import dataclass
 import httpx
 
 from estado_eventos.backend.account import account_of
-from estado_eventos.backend.network import explain_transport, is_address, same_origin, tls_context
+from estado_eventos.backend.network import (
+    explain_transport,
+    is_address,
+    is_loopback,
+    resolvable,
+    same_origin,
+    tls_context,
+)
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.exit_codes import ExitCode
@@ -64,12 +71,23 @@ def ignored_proxies(settings: Settings, *, reached: bool) -> Iterator[Finding]:
         yield good("proxy", message) if reached else problem("proxy", message, cure)
 
 
+def in_clear(settings: Settings) -> Iterator[Finding]:
+    """Los servidores a los que la contraseña o el token van en claro por la red."""
+    if not (settings.backend_jwt_token or account_of(settings)):
+        return
+    for name in ("backend_url", "auth_url"):
+        url = httpx.URL(getattr(settings, name) or "")
+        if url.scheme == "http" and not is_loopback(url.host):
+            message = f"{name.upper()} es http: la contraseña y el token van en claro hasta «{url.host}»"
+            yield problem("clear", message, f"Si el servidor habla https, ponga https:// en {name.upper()}")
+
+
 async def reach(target: Target, settings: Settings) -> AsyncIterator[Finding]:
     """Va hasta el servidor y se para donde no puede seguir. No pide nada."""
     # Menos que el límite de la pasada: así se sabe en qué paso se quedó.
     seconds = min(settings.http_timeout, 0.8 * settings.pass_timeout)
-    addresses = [target.host]
-    if not is_address(target.host):
+    addresses = [resolvable(target.host)]
+    if not is_address(addresses[0]):
         finding, addresses = await _resolve(target, seconds)
         yield finding
     if addresses:

@@ -7,7 +7,7 @@ import httpx
 
 from estado_eventos import __version__
 from estado_eventos.backend.network import explain_transport, tls_for
-from estado_eventos.backend.transport import ONE_CONNECTION
+from estado_eventos.backend.transport import Connection
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Report
 from estado_eventos.output.summary import PassSummary, lines
@@ -27,7 +27,7 @@ async def beat(url: str, report: Report) -> str | None:
         target = _target(httpx.URL(url), report)
         # Solo lo que ya va en la URL: ni el token del backend, ni los proxies ni las claves del entorno.
         async with httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(verify=tls_for(url), trust_env=False, limits=ONE_CONNECTION),
+            transport=Connection(tls_for(url)),
             timeout=None,  # noqa: S113  El tiempo lo pone `monitoring`, y cuenta el latido entero.
             trust_env=False,
             headers={
