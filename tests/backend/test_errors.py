@@ -1,4 +1,4 @@
-"""Los errores del backend: una frase, su cura y, tachado, lo que no debe verse."""
+"""Los errores del backend: una frase y su cura."""
 
 from estado_eventos.backend.errors import BackendError, Denied, Refused, Unanswered, Unavailable, WrongProtocol
 from estado_eventos.domain.exit_codes import ExitCode
@@ -26,11 +26,3 @@ def test_each_error_has_its_code() -> None:
     ]
     assert [kind for kind in kinds if kind("x").retryable] == [Unavailable, Unanswered]
     assert all(issubclass(kind, BackendError) for kind in kinds)
-
-
-def test_a_secret_that_comes_back_is_crossed_out() -> None:
-    """Lo que el backend repite de un secreto se tacha."""
-    error = Refused("no vale secreto1 ni secreto1")
-    error.redact(["secreto1"])
-
-    assert str(error) == "no vale *** ni ***"

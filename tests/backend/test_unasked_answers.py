@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from estado_eventos.backend.auth import Signer
 from estado_eventos.backend.client import Backend
 from estado_eventos.backend.errors import Refused
 from estado_eventos.backend.network import tls_context
+from estado_eventos.backend.signer import Signer
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.transitions import START, Event
 from tests.support.faults import answer, keep_alive

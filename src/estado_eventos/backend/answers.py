@@ -4,12 +4,13 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from estado_eventos.backend.errors import BackendError, Denied, Refused, Unavailable, WrongProtocol
+from estado_eventos.config.redactor import Redactor
 from estado_eventos.domain.text import is_token, printable
 from estado_eventos.domain.transitions import Event, Transition
 
@@ -26,7 +27,14 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     location: str = ""
-    """A dónde redirige, si lo hace, tal como llegó."""
+    """A dónde redirige, si lo hace."""
+    is_quotable: bool = True
+    """Si se puede repetir lo que dice: no, si podría llevar un secreto que no se sabe tachar."""
+
+    def cleaned(self, redactor: Redactor) -> "Answer":
+        """La misma, sin nada de lo que no debe verse."""
+        location = redactor.clean_text(self.location)
+        return replace(self, body=redactor.clean(self.body), location=location, is_quotable=not redactor.is_blind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,7 @@ def read_applied(transition: Transition, answer: Answer) -> str:
     if not isinstance(content, dict) or content.get("success") is not True:
         raise Refused(_words(answer) or "HTTP 200, pero sin «success»", status=answer.status)
     status = content.get("status")
-    return printable(status, 64) if isinstance(status, str) else transition.target_status
+    return printable(status, 64) if isinstance(status, str) and answer.is_quotable else transition.target_status
 
 
 def read_token(answer: Answer) -> str:
@@ -104,7 +112,7 @@ def _list_error(answer: Answer) -> BackendError:
         return _unavailable(answer)
     if answer.status in {301, 302, 303, 307, 308}:
         target = printable(_USERINFO.sub("//", answer.location), 200)
-        where = f" a «{target}»" if target else ""
+        where = f" a «{target}»" if target and answer.is_quotable else ""
         return WrongProtocol(
             f"HTTP {answer.status}: redirige{where} y las redirecciones no se siguen",
             "Ponga en BACKEND_URL la dirección definitiva",
@@ -131,6 +139,8 @@ def _with_words(answer: Answer) -> str:
 
 def _words(answer: Answer) -> str | None:
     """Lo que el backend dice que pasó (`error` o, en DRF, `detail`), listo para enseñarlo."""
+    if not answer.is_quotable:
+        return None
     try:
         content = _parse(answer.body)
     except WrongProtocol:

@@ -8,48 +8,17 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from estado_eventos.backend.account import MIN_SECRET, account_of, auth_request, login_request
+from estado_eventos.backend.account import account_of, auth_request, login_request
 from estado_eventos.backend.answers import Answer, read_token
 from estado_eventos.backend.errors import BackendError, Denied
 from estado_eventos.backend.network import is_loopback, same_origin
+from estado_eventos.backend.signer import SENT, Signer
 from estado_eventos.backend.token import Token
 from estado_eventos.backend.token_cache import TokenCache
 from estado_eventos.config.settings import Settings
 
 WARN_BEFORE = timedelta(minutes=10)
 _log = logging.getLogger(__name__)
-
-
-SENT = "sent"
-"""La marca, en las `extensions` de una petición, de que ya salió: antes solo se renovaba el token."""
-
-
-class Signer(httpx.Auth):
-    """Quien firma las peticiones al backend. Así, sin más, no firma ninguna."""
-
-    @property
-    def failure(self) -> BackendError | None:
-        """Por qué no hay token, si hay cuenta y no se pudo tener ninguno."""
-        return None
-
-    @property
-    def secrets(self) -> list[str]:
-        """Lo que no debe verse en ninguna parte."""
-        return []
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Deja la petición como está."""
-        request.extensions[SENT] = True
-        yield request
-
-    def give_up(self, failure: BackendError) -> None:
-        """Lo que se pidió para firmar no salió bien; aquí no se pide nada."""
-        raise failure
-
-    def denial(self) -> BackendError:
-        """El error con que se explica un 401, y qué hacer."""
-        hint = "Ponga BACKEND_EMAIL y BACKEND_PASSWORD, o BACKEND_JWT_TOKEN"
-        return Denied("el backend pide credenciales y no hay", hint, status=httpx.codes.UNAUTHORIZED)
 
 
 @dataclass(slots=True)
@@ -86,6 +55,7 @@ class BearerAuth(Signer):
 
     def __init__(self, settings: Settings, headers: Mapping[str, str]) -> None:
         """`headers` van en las peticiones de renovación; las demás traen las suyas."""
+        super().__init__()
         self._settings = settings
         self._backend = httpx.URL(settings.backend_url)
         self._headers = headers
@@ -99,6 +69,8 @@ class BearerAuth(Signer):
         self._was_asked = False
         static = settings.backend_jwt_token
         self._token = Token.read(static.get_secret_value()) if static else None
+        for secret in (*(self._account.secrets if self._account else ()), *([self._token.text] if self._token else ())):
+            self.redactor.add(secret)
         self._renewals = _Renewals()
         self._lock = asyncio.Lock()
 
@@ -111,12 +83,6 @@ class BearerAuth(Signer):
     def expires_at(self) -> datetime | None:
         """Cuándo caduca el token de esta pasada, según él mismo."""
         return self._token.expires_at if self._token else None
-
-    @property
-    def secrets(self) -> list[str]:
-        """Lo que no debe verse en ninguna parte."""
-        token = [self._token.text] if self._token and len(self._token.text) >= MIN_SECRET else []
-        return token + (self._account.secrets if self._account else [])
 
     def warn_if_expiring(self, now: datetime) -> None:
         """Avisa, una vez por pasada, si un token que nadie renueva está a punto de caducar."""
@@ -194,7 +160,6 @@ class BearerAuth(Signer):
 
     def give_up(self, failure: BackendError) -> None:
         """Una renovación no salió bien: se sigue con el token que hay, si vale, o sin ninguno."""
-        failure.redact(self.secrets)
         self._renewals.under_way = False
         if self._renewals.needed:
             # No se prueba otra vez mientras el backend no pida un token; y si rechazó la cuenta, nunca.
@@ -209,10 +174,14 @@ class BearerAuth(Signer):
             self._cache_read = True
             if self._token is None or self._token.expired(datetime.now(UTC)):
                 self._token = self._cache.take() or self._token
+                self.redactor.add(self._token.text if self._token else "")
 
     def _take(self, answer: Answer) -> None:
         """Se queda con el token nuevo y lo guarda; lanza `BackendError` si no hay ninguno."""
-        self._token = Token.read(read_token(answer), datetime.now(UTC))
+        # Un sí se lee como llegó, que trae el token; de un no se tacha lo que repita.
+        readable = answer if answer.status == httpx.codes.OK else answer.cleaned(self.redactor)
+        self._token = Token.read(read_token(readable), datetime.now(UTC))
+        self.redactor.add(self._token.text)
         self._renewals.succeed(self._token)
         if self._cache:
             self._cache.write(self._token)

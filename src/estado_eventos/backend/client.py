@@ -14,11 +14,12 @@ import httpx
 from estado_eventos import __version__
 from estado_eventos.backend.account import Account, login_request
 from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, read_applied, read_page, read_token
-from estado_eventos.backend.auth import SENT, Signer
 from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, WrongProtocol
 from estado_eventos.backend.network import explain_transport, same_origin
+from estado_eventos.backend.signer import SENT, Signer
 from estado_eventos.backend.token import Token
 from estado_eventos.backend.transport import MAX_ANSWER_BYTES, CappedTransport
+from estado_eventos.config.redactor import Redactor
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.transitions import Event, Transition
 
@@ -104,7 +105,6 @@ class Backend:
                 if page.cut or len(events) > MAX_EVENTS:
                     raise Unavailable(f"trae demasiados eventos; se toman los {len(events)} primeros")
         except BackendError as error:
-            error.redact(self._auth.secrets)
             if not pages:
                 raise
             return Listing(tuple(events), error)
@@ -145,20 +145,14 @@ class Backend:
         path = transition.action_path(event.id)
         await self._avoid_stale(worker, path)
         url = httpx.URL(self.url + path)
-        try:
-            return read_applied(transition, await self._exchange(worker, "POST", url, MAX_ANSWER_BYTES))
-        except BackendError as error:
-            error.redact(self._auth.secrets)
-            raise
+        return read_applied(transition, await self._exchange(worker, "POST", url, MAX_ANSWER_BYTES))
 
     async def sign_in(self, account: Account) -> Token:
         """Inicia sesión una vez con esa cuenta; lanza `BackendError`."""
-        answer = await self._send(0, login_request(self._settings, account, self._headers), signed=False)
-        try:
-            return Token.read(read_token(answer), datetime.now(UTC))
-        except BackendError as error:
-            error.redact(account.secrets)
-            raise
+        answer = await self._send_once(0, login_request(self._settings, account, self._headers), signed=False)
+        if answer.status != httpx.codes.OK:
+            answer = answer.cleaned(Redactor(account.secrets))
+        return Token.read(read_token(answer), datetime.now(UTC))
 
     async def status(self, url: str) -> int:
         """El código con que contesta a un GET sin firmar; lanza `BackendError`."""
@@ -174,25 +168,27 @@ class Backend:
 
     async def _send(self, worker: int, request: httpx.Request, *, signed: bool = True) -> Answer:
         try:
-            return await self._send_once(worker, request, signed=signed)
+            answer = await self._send_once(worker, request, signed=signed)
         except BackendError as error:
             if not signed or SENT in request.extensions:
                 raise
             failure = error
+        else:
+            return answer.cleaned(self._auth.redactor)
         # Lo que falló fue renovar el token: la petición no ha salido, y quizá el backend no pida ninguno.
         kind = Unavailable if isinstance(failure, Unavailable) else type(failure)
         self._auth.give_up(kind(f"al renovar el token en AUTH_URL: {failure.message}", failure.hint))
-        return await self._send_once(worker, request)
+        return (await self._send_once(worker, request)).cleaned(self._auth.redactor)
 
     async def _send_once(self, worker: int, request: httpx.Request, *, signed: bool = True) -> Answer:
         seconds, sent_at = self._settings.http_timeout, datetime.now(UTC)
-        with _network_errors(seconds):
+        with _network_errors(seconds, self._auth.redactor):
             async with asyncio.timeout(seconds):
                 response = await self._client(worker).send(request, auth=self._auth if signed else None)
         location = response.extensions["location"]
         answer = Answer(response.status_code, response.headers, response.content, location)
         if self._on_answer:
-            self._on_answer(answer, sent_at)
+            self._on_answer(answer.cleaned(self._auth.redactor), sent_at)
         return answer
 
     async def _avoid_stale(self, worker: int, path: str) -> None:
@@ -230,7 +226,7 @@ def _next_page(current: httpx.URL, following: object, seen: set[httpx.URL]) -> h
 
 
 @contextmanager
-def _network_errors(timeout: float) -> Iterator[None]:
+def _network_errors(timeout: float, redactor: Redactor) -> Iterator[None]:
     """Todo lo que httpx puede lanzar, como `Unavailable`.
 
     No todo hereda de `httpx.HTTPError`: al fuzzear aparecen también `InvalidURL`, `OSError` y `ValueError`.
@@ -240,4 +236,4 @@ def _network_errors(timeout: float) -> Iterator[None]:
     except TimeoutError:
         raise Unanswered(f"no contestó en {timeout:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
-        raise Unavailable(explain_transport(error)) from error
+        raise Unavailable(explain_transport(error, redactor.clean_text)) from error

@@ -9,8 +9,6 @@ CodedError
     └── Denied            401 o 403
 """
 
-from collections.abc import Iterable
-
 from estado_eventos.domain.exit_codes import CodedError, ExitCode
 
 
@@ -31,11 +29,6 @@ class BackendError(CodedError):
         super().__init__(message, hint)
         self.status = status
         self.retry_after = retry_after
-
-    def redact(self, secrets: Iterable[str]) -> None:
-        """Tacha de la frase los secretos que un backend indiscreto haya repetido en su respuesta."""
-        for secret in secrets:
-            self.message = self.message.replace(secret, "***")
 
 
 class Refused(BackendError):

@@ -5,7 +5,7 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 
@@ -68,10 +68,10 @@ def is_address(host: str) -> bool:
     return True
 
 
-def explain_transport(error: BaseException) -> str:
-    """Por qué no se pudo hablar con el backend, en palabras y sin la URL."""
+def explain_transport(error: BaseException, clean: Callable[[str], str] = str) -> str:
+    """Por qué no se pudo hablar con el backend, en palabras y sin la URL; `clean` tacha lo que no debe verse."""
     if isinstance(error, httpx.RemoteProtocolError):
-        return _explain_protocol(printable(str(error)))
+        return _explain_protocol(printable(clean(str(error))))
     reasons = (_reason(cause) for cause in _causes(error))
     return next((reason for reason in reasons if reason), f"error de red: {type(error).__name__}")
 

@@ -8,10 +8,11 @@ import httpx
 
 from estado_eventos.backend.account import account_of
 from estado_eventos.backend.answers import Answer
-from estado_eventos.backend.auth import SENT, BearerAuth
+from estado_eventos.backend.auth import BearerAuth
 from estado_eventos.backend.client import Backend, request_headers
 from estado_eventos.backend.errors import BackendError, Denied
 from estado_eventos.backend.network import same_origin, tls_context
+from estado_eventos.backend.signer import SENT
 from estado_eventos.backend.token import Token
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.transitions import TRANSITIONS
@@ -28,11 +29,8 @@ class GivenTokens(BearerAuth):
         """`tokens` van en el orden en que los usaría una pasada; sin ninguno, las peticiones van sin firmar."""
         super().__init__(settings, headers)
         self._tokens = tokens
-
-    @property
-    def secrets(self) -> list[str]:
-        """Lo que no debe verse en ninguna parte."""
-        return [*super().secrets, *(token.text for token in self._tokens)]
+        for token in tokens:
+            self.redactor.add(token.text)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Firma la petición, solo si es al backend; con un 401 la repite con el token siguiente."""

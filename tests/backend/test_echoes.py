@@ -1,0 +1,122 @@
+"""Un backend que repite lo que se le manda: ni un trozo de un secreto llega a ninguna parte."""
+
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.support.faults import FaultyServer, Raw, Request, answer
+from tests.support.inside import endure, run_inside
+
+LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"
+COMMANDS = (["run-once", "--json"], ["run-once"], ["pending"], ["check", "--json"], ["health", "--json"], ["token"])
+PASSWORD = "dos  espacios & <comillas>"
+EMAIL = "correo@example.com"
+
+
+def mint(life: int) -> str:
+    """Un token largo, con esa vida."""
+    now = int(time.time())
+    return jwt.encode({"iat": now, "exp": now + life, "pad": "x" * 200}, "clave-de-prueba-de-treinta-y-dos-bytes")
+
+
+def pieces(secret: str, size: int = 12) -> list[str]:
+    """Los trozos de un secreto por los que se le reconocería."""
+    return [secret[start : start + size] for start in range(0, len(secret) - size + 1, size)]
+
+
+def check_nothing_leaks(server: FaultyServer, secrets: list[str], **variables: Any) -> None:
+    """Ninguna salida de ningún mandato trae un trozo de ninguno."""
+    seen = ""
+    for command in (
+        ["run-once", "--json"],
+        ["run-once"],
+        ["pending"],
+        ["check", "--json"],
+        ["health", "--json"],
+        ["token"],
+    ):
+        for level in ("DEBUG", "INFO"):
+            settings = {"BACKEND_URL": server.url, "PASS_TIMEOUT": 2, "LOG_LEVEL": level, **variables}
+            completed = run_inside(*command, **settings)
+            seen += completed.stderr + (completed.stdout if command != ["token"] else "")
+    for secret in secrets:
+        assert [piece for piece in pieces(secret) if piece in seen] == []
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 500])
+@pytest.mark.parametrize("padding", [0, 150, 280])
+def test_an_echo_of_the_token_is_crossed_out_before_it_is_cut(status: int, padding: int) -> None:
+    """Un token repetido donde se corta una frase no deja ni su principio en el error, el estado o el id."""
+    token = mint(1500)
+
+    def rule(request: Request) -> Raw:
+        words = "y" * padding + request.headers.get("authorization", "")
+        if request.method == "GET" and status == 200:
+            return answer(200, json.dumps([{"id": 7}, {"id": token[:60]}, {"id": words, "start_date": words}]))
+        body = {"error": words, "success": True, "status": words}
+        return answer(status, json.dumps(body), Location=f"https://otro.example/{words}")
+
+    with FaultyServer(rule) as server:
+        check_nothing_leaks(server, [token[60:]], BACKEND_JWT_TOKEN=token)
+
+
+def test_the_token_of_before_a_renewal_is_still_a_secret() -> None:
+    """Un token que ya se cambió por otro tampoco se ve, aunque el backend lo recuerde."""
+    old, new = mint(60), mint(1800)
+    used: list[str] = []
+
+    def rule(request: Request) -> Raw:
+        if request.path == REFRESH:
+            return answer(200, json.dumps({"token": new}))
+        if request.path == LOGIN:
+            return answer(200, json.dumps({"token": old}))
+        used.append(request.headers.get("authorization", ""))
+        return answer(500, json.dumps({"error": f"antes era {old} y ahora {used[-1]}"}))
+
+    with FaultyServer(rule) as server:
+        check_nothing_leaks(
+            server, [old[40:], new[40:]], BACKEND_JWT_TOKEN=old, BACKEND_EMAIL=EMAIL, BACKEND_PASSWORD=PASSWORD
+        )
+
+    assert any(new in header for header in used)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
+def test_what_a_login_says_when_it_fails_shows_nothing(status: int) -> None:
+    """El correo, la contraseña y el token que se mandan a `/auth/` no vuelven en lo que dice al negarse."""
+    token = mint(30)
+
+    def rule(request: Request) -> Raw:
+        if "/auth/" in request.path:
+            return answer(status, json.dumps({"error": f"no vale {request.body.decode()} ni {PASSWORD} de {EMAIL}"}))
+        return answer(200, "[]") if "authorization" in request.headers else answer(401, "{}")
+
+    with FaultyServer(rule) as server:
+        check_nothing_leaks(
+            server,
+            [token[40:], PASSWORD, "dos espacios & <co", EMAIL],
+            BACKEND_JWT_TOKEN=token,
+            BACKEND_EMAIL=EMAIL,
+            BACKEND_PASSWORD=PASSWORD,
+        )
+
+
+def test_with_a_short_password_nothing_is_repeated() -> None:
+    """Si la contraseña es demasiado corta para buscarla, no se repite nada de lo que diga el backend."""
+
+    def rule(request: Request) -> Raw:
+        if request.path == LOGIN:
+            return answer(200, '{"token": "a.b.c-largo"}')
+        if request.method == "GET":
+            return answer(200, '[{"id": 7}]')
+        return answer(400, '{"error": "su contraseña es p4ss"}')
+
+    with FaultyServer(rule) as server:
+        completed = endure(server, seconds=20, BACKEND_EMAIL=EMAIL, BACKEND_PASSWORD="p4ss")
+
+    (event,) = completed.report["transitions"]["start"]["events"]
+    assert event["error"] == "HTTP 400"
+    assert "p4ss" not in completed.stdout + completed.stderr
