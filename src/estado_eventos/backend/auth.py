@@ -217,19 +217,14 @@ class BearerAuth(Signer):
 
     def _explain_denial(self) -> tuple[str, str]:
         if self._account:
-            return (
-                "el backend no acepta ni el token recién dado",
-                "Compruebe que BACKEND_URL y AUTH_URL son del mismo",
-            )
+            hint = "Compruebe que BACKEND_URL y AUTH_URL son del mismo"
+            return "el backend no acepta ni el token recién dado", hint
         if self._token and self._token.expires_at and self._token.expired(datetime.now(UTC)):
             return (
                 f"el token de BACKEND_JWT_TOKEN caducó el {self._token.expires_at:%Y-%m-%d a las %H:%M:%S} UTC",
                 "Ponga uno nuevo, o BACKEND_EMAIL y BACKEND_PASSWORD para que se renueve solo",
             )
-        return (
-            "el backend no acepta el token de BACKEND_JWT_TOKEN",
-            "Compruebe que está entero y es de este backend",
-        )
+        return "el backend no acepta el token de BACKEND_JWT_TOKEN", "Compruebe que está entero y es de este backend"
 
 
 _Steps = Generator[httpx.Request, Answer, None]
