@@ -105,7 +105,11 @@ class Difference:
 def differences(text: str) -> Iterator[Difference]:
     """Las variables nuestras que no valdrían lo mismo leídas por systemd, cada una una vez."""
     theirs = as_systemd(text)
-    ours = {b.key: b for b in parse_stream(io.StringIO(text)) if b.key and b.key.lower() in Settings.model_fields}
+    # El programa se salta la marca BOM, y de python-dotenv no todas las versiones.
+    bindings = parse_stream(io.StringIO(text.removeprefix("\ufeff")))
+    ours = {
+        binding.key: binding for binding in bindings if binding.key and binding.key.lower() in Settings.model_fields
+    }
     for name, binding in ours.items():
         if binding.value and binding.value != theirs.get(name):
             reason, cure = _explain(binding, theirs.get(name))
