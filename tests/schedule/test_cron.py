@@ -161,6 +161,18 @@ def test_cron_dry_run_changes_nothing(home: Path) -> None:
     assert sorted(path.name for path in home.iterdir()) == ["bin"]
 
 
+def test_a_flock_of_the_path_is_not_the_one_that_is_written(home: Path) -> None:
+    """El `flock` que haya en el PATH de quien instala puede ser de cualquiera: en el crontab va el del sistema."""
+    (home / "bin" / "flock").write_text("#!/bin/sh\n")
+    (home / "bin" / "flock").chmod(0o755)
+
+    shown = schedule(home, "install", "cron", "--dry-run")
+
+    assert shown.code == 0
+    assert " /usr/bin/flock -n " in shown.stdout
+    assert str(home / "bin" / "flock") not in shown.stdout
+
+
 def test_a_crontab_that_cannot_be_written_is_said(home: Path) -> None:
     """Si cron no deja escribir, se dice por qué: 69."""
     (home / "readonly").touch()

@@ -10,7 +10,7 @@ from estado_eventos.schedule.calendar import cron_fields
 from estado_eventos.schedule.job import Job, ScheduleError, with_executable
 from estado_eventos.schedule.status import ScheduleStatus, last_report
 from estado_eventos.schedule.steps import Steps, capture, compile_bytecode, need, write_settings
-from estado_eventos.schedule.units import cron_block, cron_marks
+from estado_eventos.schedule.units import FLOCK, cron_block, cron_marks
 
 _PID_FILES = ("/run/crond.pid", "/run/cron.pid", "/var/run/crond.pid")
 
@@ -19,13 +19,14 @@ def install(job: Job, steps: Steps) -> None:
     """Pone el bloque en el crontab de quien lo ejecuta; repetirlo no cambia nada. Lanza `ScheduleError`."""
     cron_fields(job.interval)
     need("crontab", "instale cron")
+    need(FLOCK, "instale el paquete util-linux")
     job = with_executable(job)
     state = job.state_directory
     extra = f"\nTOKEN_CACHE_FILE={state}/token\nREPORT_FILE={state}/report.json\n"
     write_settings(steps, Path(job.env_file), 0o600, extra)
     compile_bytecode(steps)
     before = _read()
-    _write(before, with_block(before, job.unit, cron_block(job, need("flock", "instale util-linux"))), steps)
+    _write(before, with_block(before, job.unit, cron_block(job)), steps)
     steps.run("mkdir", "-p", "-m", "700", str(state))
     steps.tell(f"Revise {job.env_file} y pruebe: estado-eventos --env-file {job.env_file} run-once")
 

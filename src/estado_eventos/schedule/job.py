@@ -45,6 +45,23 @@ class Job:
     """Dónde contesta por HTTP, como lo escribe systemd (`0.0.0.0:8001`), o `None` si no contesta."""
     metrics_file: PurePath | None = None
 
+    def __post_init__(self) -> None:
+        """Nada que parta una línea llega a una unidad ni a un crontab, de donde saldría otra directiva u otro mandato.
+
+        Lanza `ScheduleError`.
+        """
+        written = {
+            "--name": self.name,
+            "La ruta del programa": self.executable,
+            "La ruta de --env-file": self.env_file,
+            "HOST": self.listen,
+            "METRICS_FILE": self.metrics_file,
+            "HOME": Path.home() if self.user else None,
+        }
+        for what, value in written.items():
+            if value is not None and not str(value).isprintable():
+                raise ScheduleError(f"{what}: lleva un carácter de control o que no se ve, como un salto de línea")
+
     @property
     def unit(self) -> str:
         """El nombre de las unidades, del directorio de estado y del bloque de cron."""
@@ -74,6 +91,9 @@ class Job:
 
 def listen_address(host: str, port: int) -> str:
     """`HOST` y `PORT` como los quiere `ListenStream=`, que solo entiende direcciones. Lanza `ScheduleError`."""
+    if "%" in host:
+        # `ip_address` admite cualquier cosa detrás, también un salto de línea.
+        raise ScheduleError("HOST: una dirección con su interfaz (%) no vale; ponga solo la dirección, como :: o ::1")
     try:
         address = ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:

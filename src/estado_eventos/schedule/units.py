@@ -7,6 +7,7 @@ from estado_eventos.schedule.calendar import calendar, cron_fields
 from estado_eventos.schedule.job import SYSTEM_USER, Job
 
 FLOCK = "/usr/bin/flock"
+"""El de util-linux, siempre: el primero del PATH puede ser de cualquiera."""
 _CREDENTIALS = ("BACKEND_EMAIL", "BACKEND_PASSWORD", "BACKEND_JWT_TOKEN", "HEARTBEAT_URL")
 
 _USER_SANDBOX = """\
@@ -180,10 +181,10 @@ def sysusers() -> str:
     return f'u {SYSTEM_USER} - "Estado de Eventos" - -\n'
 
 
-def cron_block(job: Job, flock: str = FLOCK) -> str:
-    """El bloque del crontab, entre sus marcas. `flock` impide que una pasada alcance a la siguiente."""
+def cron_block(job: Job) -> str:
+    """El bloque del crontab, entre sus marcas. `FLOCK` impide que una pasada alcance a la siguiente."""
     command = shlex.join(
-        (flock, "-n", str(job.env_file), str(job.executable), "--env-file", str(job.env_file), "run-once", "--quiet")
+        (FLOCK, "-n", str(job.env_file), str(job.executable), "--env-file", str(job.env_file), "run-once", "--quiet")
     )
     settings = f"SCHEDULER_INTERVAL_SECONDS={job.interval} PASS_TIMEOUT={job.deadline:g}"
     # En un crontab, «%» es un salto de línea.
