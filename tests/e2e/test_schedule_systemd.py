@@ -267,6 +267,19 @@ def test_a_program_that_the_service_could_not_read_is_refused(server: Container)
     assert "pipx install --global" in refused.stderr
 
 
+def test_a_program_that_another_can_change_is_refused(server: Container) -> None:
+    """En el venv de otro, ni systemd ni el crontab de root: quien lo cambie manda en ellos; se dice la ruta."""
+    server.run(["python3", "-m", "venv", "/opt/ajeno"], timeout=120)
+    server.run(["/opt/ajeno/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
+    server.run(["chown", "nobody", "/opt/ajeno"])
+
+    for scheduler in ("systemd", "cron"):
+        refused = server.run(["/opt/ajeno/bin/estado-eventos", "schedule", "install", scheduler], check=False)
+
+        assert refused.returncode == 78
+        assert "/opt/ajeno es de «nobody», y root solo instala" in refused.stderr
+
+
 def test_dry_run_shows_a_diff_and_changes_nothing(server: Container) -> None:
     """`--dry-run` enseña cada archivo y mandato, y no cambia nada."""
     before = _everything(server)

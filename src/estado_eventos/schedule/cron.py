@@ -6,6 +6,7 @@ from pathlib import Path
 from estado_eventos.config import sources
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.text import printable
+from estado_eventos.schedule import ownership
 from estado_eventos.schedule.calendar import cron_fields
 from estado_eventos.schedule.job import Job, ScheduleError, with_executable
 from estado_eventos.schedule.status import ScheduleStatus, last_report
@@ -21,6 +22,8 @@ def install(job: Job, steps: Steps) -> None:
     need("crontab", "instale cron")
     need(FLOCK, "instale el paquete util-linux")
     job = with_executable(job)
+    if not job.user:
+        ownership.check_program(job)
     state = job.state_directory
     extra = f"\nTOKEN_CACHE_FILE={state}/token\nREPORT_FILE={state}/report.json\n"
     write_settings(steps, Path(job.env_file), 0o600, extra)

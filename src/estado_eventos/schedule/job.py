@@ -9,12 +9,17 @@ from pathlib import Path, PurePath
 
 from estado_eventos.config import sources
 from estado_eventos.domain.exit_codes import CodedError, ExitCode
+from estado_eventos.domain.text import printable
 
 DEFAULT_NAME = "estado-eventos"
 DEFAULT_EXECUTABLE = PurePath("/usr/local/bin/estado-eventos")
 SETTINGS_DIRECTORY = PurePath("/etc/estado-eventos")
 SYSTEM_USER = "estado-eventos"
 _SYSTEM_STATE, _USER_STATE = Path("/var/lib"), ".local/state"
+HOW_TO_INSTALL = (
+    "Instale el programa como root, desde una copia del repositorio o con su rueda: «pipx install --global RUTA»"
+)
+"""Nunca por su nombre: en un índice público, ese nombre puede ser de otro."""
 GRACE_SECONDS = 5
 """Lo que systemd espera más allá del límite de la pasada: el arranque, los monitores y un margen."""
 
@@ -146,5 +151,5 @@ def with_executable(job: Job) -> Job:
     started = Path(sys.argv[0])
     script = started if started.name == DEFAULT_NAME else Path(sys.prefix, "bin", DEFAULT_NAME)
     if not script.exists():
-        raise ScheduleError(f"No está {script}: instale el programa con «pipx install --global {DEFAULT_NAME}»")
+        raise ScheduleError(f"No está {printable(str(script))}", HOW_TO_INSTALL)
     return replace(job, executable=script.resolve())

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.schedule import ownership
 from estado_eventos.schedule.calendar import calendar
-from estado_eventos.schedule.job import SYSTEM_USER, Job, ScheduleError, with_executable
+from estado_eventos.schedule.job import HOW_TO_INSTALL, SYSTEM_USER, Job, ScheduleError, with_executable
 from estado_eventos.schedule.status import ScheduleStatus, last_report
 from estado_eventos.schedule.steps import Steps, capture, compile_bytecode, need, write_settings
 from estado_eventos.schedule.units import sysusers, units
@@ -26,6 +27,7 @@ def install(job: Job, steps: Steps) -> None:
     job = with_executable(job)
     if not job.user:
         _check_visible(Path(job.executable))
+        ownership.check_program(job)
         _create_user(steps)
         write_settings(steps, Path(job.env_file), 0o640)
         _let_read(steps, Path(job.env_file))
@@ -114,10 +116,7 @@ def _check_rights(job: Job, steps: Steps) -> None:
 
 def _check_visible(executable: Path) -> None:
     if any(executable.is_relative_to(hidden) for hidden in _HIDDEN):
-        raise ScheduleError(
-            f"{executable} está donde el servicio, aislado, no puede leer. "
-            "Instale el programa con «pipx install --global estado-eventos» y repita"
-        )
+        raise ScheduleError(f"{executable} está donde el servicio, aislado, no puede leer", HOW_TO_INSTALL)
 
 
 def _create_user(steps: Steps) -> None:
