@@ -98,6 +98,7 @@ def test_a_name_goes_to_the_unit_the_state_and_the_settings() -> None:
     assert job.unit == unit_name("estado-eventos-aula2") == "estado-eventos-aula2"
     assert job.state_directory == Path("/var/lib/estado-eventos-aula2")
     assert job.report_file == Path("/var/lib/estado-eventos-aula2/report.json")
+    assert job.cron_report_file == Path("/var/lib/estado-eventos-aula2.cron/report.json")
     assert job.env_file == PurePath("/etc/estado-eventos/aula2.env")
 
 

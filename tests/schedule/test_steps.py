@@ -64,6 +64,36 @@ def test_what_is_not_there_is_not_deleted(steps: Steps, told: list[str], tmp_pat
     assert told == [f"✓ {tmp_path / 'roto'}: borrado"]
 
 
+def test_a_directory_is_for_its_owner_alone(steps: Steps, rehearsal: Steps, tmp_path: Path) -> None:
+    """El directorio de estado es 0700, también si ya estaba de otra manera; ensayado, no se hace."""
+    path = tmp_path / "uno" / "dos"
+
+    rehearsal.make_directory(path)
+    assert not path.exists()
+    steps.make_directory(path)
+    modes = [path.stat().st_mode & 0o777]
+    path.chmod(0o755)
+    steps.make_directory(path)
+    modes.append(path.stat().st_mode & 0o777)
+
+    assert modes == [0o700, 0o700]
+
+
+@pytest.mark.parametrize("what", ["enlace", "archivo"])
+def test_what_is_no_directory_of_ours_is_left_alone(steps: Steps, tmp_path: Path, what: str) -> None:
+    """Un enlace puesto en su lugar no se sigue, ni se cambian los permisos de adonde lleva; un archivo tampoco vale."""
+    target = tmp_path / "ajeno"
+    target.mkdir(mode=0o755)
+    path = tmp_path / "estado"
+    path.symlink_to(target) if what == "enlace" else path.touch()
+
+    with pytest.raises(ScheduleError, match="no puede ser un directorio nuestro") as raised:
+        steps.make_directory(path)
+
+    assert raised.value.code is ExitCode.CONFIG
+    assert target.stat().st_mode & 0o777 == 0o755
+
+
 def test_a_command_that_fails_is_said_with_its_reason(steps: Steps) -> None:
     """Un mandato que falla es 69 con lo que dijo; el que da igual que falle se deja pasar."""
     with pytest.raises(ScheduleError, match="«sh -c echo no puedo >&2; exit 3» falló: no puedo") as raised:
@@ -94,12 +124,11 @@ def test_settings_that_exist_are_not_touched(steps: Steps, told: list[str], tmp_
     """La configuración sale de la plantilla, con sus permisos; la que ya hay no se toca."""
     path = tmp_path / "x.env"
 
-    write_settings(steps, path, 0o640, "\nREPORT_FILE=/x\n")
+    write_settings(steps, path, 0o640)
     written = path.read_text()
     write_settings(steps, path, 0o600)
 
     assert "BACKEND_URL=" in written
-    assert written.endswith("\nREPORT_FILE=/x\n")
     assert path.read_text() == written
     assert path.stat().st_mode & 0o777 == 0o640
     assert told[-1] == f"= {path}: ya hay configuración, no se toca"

@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-from estado_eventos.config import sources
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.text import printable
 from estado_eventos.schedule import ownership
@@ -24,13 +23,11 @@ def install(job: Job, steps: Steps) -> None:
     job = with_executable(job)
     if not job.user:
         ownership.check_program(job)
-    state = job.state_directory
-    extra = f"\nTOKEN_CACHE_FILE={state}/token\nREPORT_FILE={state}/report.json\n"
-    write_settings(steps, Path(job.env_file), 0o600, extra)
+    write_settings(steps, Path(job.env_file), 0o600)
     compile_bytecode(steps)
+    steps.make_directory(job.cron_directory)
     before = _read()
     _write(before, with_block(before, job.unit, cron_block(job)), steps)
-    steps.run("mkdir", "-p", "-m", "700", str(state))
     steps.tell(f"Revise {job.env_file} y pruebe: estado-eventos --env-file {job.env_file} run-once")
 
 
@@ -43,7 +40,7 @@ def remove(job: Job, steps: Steps) -> None:
         steps.tell(f"= {job.unit}: no está en el crontab")
         return
     _write(before, after, steps)
-    steps.run("rm", "-rf", str(job.state_directory))
+    steps.run("rm", "-rf", str(job.cron_directory))
     steps.tell(f"La configuración queda en {job.env_file}")
 
 
@@ -52,19 +49,14 @@ def status(job: Job) -> ScheduleStatus:
     need("crontab", "instale cron")
     _, mark, block = _read().partition(cron_marks(job.unit)[0] + "\n")
     installed = bool(mark)
-    report_file = _report_file(Path(job.env_file))
     return ScheduleStatus(
         scheduler="cron",
         name=job.unit,
         installed=installed,
         active=installed and _is_running(),
         next_tick=" ".join(block.split(maxsplit=5)[:5]) if installed else None,
-        last_report=last_report(report_file) if report_file else None,
+        last_report=last_report(job.cron_report_file),
     )
-
-
-def _report_file(env_file: Path) -> Path | None:
-    return sources.load({}, env_file, half_account=True).settings.report_file if env_file.exists() else None
 
 
 def with_block(crontab: str, unit: str, block: str) -> str:

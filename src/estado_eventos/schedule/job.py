@@ -74,9 +74,19 @@ class Job:
 
     @property
     def state_directory(self) -> Path:
-        """Dónde se guardan el token y el último informe."""
+        """Dónde guarda el servicio de systemd el token y el último informe."""
         # Para un usuario, `StateDirectory=` de systemd 252 cae dentro de ~/.config, donde está su configuración.
-        return Path.home() / _USER_STATE / self.unit if self.user else _SYSTEM_STATE / self.unit
+        return self._states / self.unit
+
+    @property
+    def cron_directory(self) -> Path:
+        """Dónde los guarda cron, con su cerrojo: solo lo ve su dueño, y quitar cron no se lleva lo de systemd."""
+        # Un nombre no puede llevar un punto: este directorio no es el de ningún servicio.
+        return self._states / f"{self.unit}.cron"
+
+    @property
+    def _states(self) -> Path:
+        return Path.home() / _USER_STATE if self.user else _SYSTEM_STATE
 
     @property
     def state_specifier(self) -> str:
@@ -87,6 +97,11 @@ class Job:
     def report_file(self) -> Path:
         """El último informe, donde lo dejan las unidades que se instalan."""
         return self.state_directory / "report.json"
+
+    @property
+    def cron_report_file(self) -> Path:
+        """El último informe, donde lo deja la línea del crontab."""
+        return self.cron_directory / "report.json"
 
     @property
     def timeout(self) -> int:

@@ -41,6 +41,23 @@ class Steps:
         self.tell(f"✓ {path}: escrito")
         return True
 
+    def make_directory(self, path: Path) -> None:
+        """Hace un directorio que solo ve su dueño, o deja así el que haya; un enlace no se sigue.
+
+        Lanza `ScheduleError`.
+        """
+        if not self.dry_run:
+            try:
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    os.fchmod(descriptor, 0o700)
+                finally:
+                    os.close(descriptor)
+            except OSError as error:
+                raise ScheduleError(f"{path}: no puede ser un directorio nuestro ({error.strerror})") from None
+        self.tell(f"✓ {path}: solo lo ve su dueño")
+
     def diff(self, name: str, before: str, after: str) -> None:
         """Enseña en qué cambiaría un texto."""
         old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
@@ -90,12 +107,12 @@ def capture(
     return subprocess.CompletedProcess(done.args, done.returncode, stdout, stderr)
 
 
-def write_settings(steps: Steps, path: Path, mode: int, extra: str = "") -> None:
+def write_settings(steps: Steps, path: Path, mode: int) -> None:
     """Crea la configuración a partir de la plantilla; si ya hay una, no la toca."""
     if path.exists():
         steps.tell(f"= {path}: ya hay configuración, no se toca")
         return
-    text = _TEMPLATE.read_text(encoding="utf-8") + extra
+    text = _TEMPLATE.read_text(encoding="utf-8")
     if steps.dry_run:
         steps.tell(f"✓ {path}: se crearía a partir de la plantilla")
         return

@@ -34,7 +34,7 @@ def install(job: Job, steps: Steps) -> None:
         compile_bytecode(steps)
     else:
         write_settings(steps, Path(job.env_file), 0o600)
-        steps.run("mkdir", "-p", "-m", "700", str(job.state_directory))
+        steps.make_directory(job.state_directory)
     changed = [name for name, text in units(job).items() if steps.write(_directory(job) / name, text)]
     steps.run(*_systemctl(job), "daemon-reload")
     for unit in (f"{job.unit}.timer", f"{job.unit}-api.socket"):
