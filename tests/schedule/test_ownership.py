@@ -9,7 +9,7 @@ import pytest
 
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.schedule.job import HOW_TO_INSTALL, ScheduleError
-from estado_eventos.schedule.ownership import check_path
+from estado_eventos.schedule.ownership import check_path, check_settings
 from tests.support.inside import run_inside
 
 IS_ROOT = os.geteuid() == 0
@@ -68,6 +68,31 @@ def test_a_link_is_judged_by_where_it_leads(program: Path, tmp_path: Path) -> No
         check_path(tmp_path / "enlace", "")
 
     assert str(raised.value).startswith(str(program))
+
+
+def test_a_link_in_a_place_of_another_is_refused(program: Path) -> None:
+    """Aunque lleve a lo de root: quien puede cambiar el enlace lo llevará mañana a otro sitio."""
+    link = program.parent / "enlace"
+    link.symlink_to("/bin")
+    program.parent.chmod(0o777)
+
+    with pytest.raises(ScheduleError) as raised:
+        check_path(link / "sh", "")
+
+    assert str(raised.value).startswith(str(program.parent))
+
+
+@pytest.mark.parametrize("where", ["enlace", "/dev/null"])
+def test_the_settings_of_root_are_a_file_of_root(tmp_path: Path, where: str) -> None:
+    """Ni un enlace ni un dispositivo valen de configuración: `install` cambia de dueño el archivo. Se dice dónde va."""
+    (tmp_path / "enlace").symlink_to("/etc/passwd")
+    path = tmp_path / where
+
+    with pytest.raises(ScheduleError, match="Ponga la configuración donde solo escriba root") as raised:
+        check_settings(path)
+
+    assert str(raised.value).startswith(str(path))
+    check_settings(Path("/etc/estado-eventos-prueba/x.env"))
 
 
 def test_root_does_not_install_a_program_that_another_can_change(

@@ -1,5 +1,7 @@
 """Los pasos de una instalación: se hacen una vez, se cuentan y, si se ensayan, no cambian nada."""
 
+import grp
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,81 @@ def test_writing_again_the_same_changes_nothing(steps: Steps, told: list[str], t
 
     assert path.read_text() == "adiós\n"
     assert told == [f"✓ {path}: escrito", f"= {path}: ya estaba así", f"✓ {path}: escrito"]
+
+
+def test_a_link_is_replaced_and_never_followed(steps: Steps, tmp_path: Path) -> None:
+    """Un enlace puesto donde se va a escribir se sustituye, y aquello a lo que lleva, diga lo que diga, queda igual."""
+    target = tmp_path / "ajeno"
+    target.write_text("hola\n")
+    target.chmod(0o600)
+    for path, text in ((tmp_path / "igual", "hola\n"), (tmp_path / "distinto", "adiós\n")):
+        path.symlink_to(target)
+
+        assert steps.write(path, text)
+        assert (path.is_symlink(), path.read_text()) == (False, text)
+
+    (tmp_path / "x.env").symlink_to(tmp_path / "nada")
+    write_settings(steps, tmp_path / "x.env", 0o600)
+
+    assert (target.read_text(), target.stat().st_mode & 0o777) == ("hola\n", 0o600)
+    assert not (tmp_path / "nada").exists()
+    assert not (tmp_path / "x.env").is_symlink()
+
+
+@pytest.mark.timeout(30)
+def test_what_is_no_file_is_not_written(steps: Steps, tmp_path: Path) -> None:
+    """Una tubería en el sitio de una unidad no se lee ni se espera; un directorio tampoco vale: 78."""
+    os.mkfifo(tmp_path / "tubería")
+    (tmp_path / "directorio").mkdir()
+
+    for path in (tmp_path / "tubería", tmp_path / "directorio", tmp_path / "tubería" / "x"):
+        with pytest.raises(ScheduleError, match="no se puede escribir") as raised:
+            steps.write(path, "x")
+        assert raised.value.code is ExitCode.CONFIG
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("enlace", "es un enlace"),
+        ("otro nombre", "tiene además otro nombre"),
+        ("tubería", "no es un archivo normal"),
+        ("nada", "No such file"),
+    ],
+)
+def test_only_a_file_is_given_away(steps: Steps, tmp_path: Path, what: str, words: str) -> None:
+    """Ni lo que hay detrás de un enlace, ni un archivo con otro nombre, ni lo que no es un archivo cambia de dueño."""
+    target = tmp_path / "ajeno"
+    target.touch(0o600)
+    path = tmp_path / what
+    if what == "enlace":
+        path.symlink_to(target)
+    elif what == "otro nombre":
+        path.hardlink_to(target)
+    elif what == "tubería":
+        os.mkfifo(path)
+    before = target.stat()
+
+    with pytest.raises(ScheduleError, match=words):
+        steps.give(path, "daemon", 0o666)
+
+    assert (target.stat().st_mode, target.stat().st_gid) == (before.st_mode, before.st_gid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="hace falta ser root para dar un archivo a otro")
+def test_a_file_is_given_to_root_and_a_group(steps: Steps, rehearsal: Steps, tmp_path: Path) -> None:
+    """La configuración queda de root y del grupo del servicio, con sus permisos; ensayado, como estaba."""
+    path = tmp_path / "x.env"
+    path.touch(0o600)
+    os.chown(path, 65534, 65534)
+
+    rehearsal.give(path, "daemon", 0o640)
+    rehearsed = path.stat().st_uid
+    steps.give(path, "daemon", 0o640)
+
+    given = path.stat()
+    assert rehearsed == 65534
+    assert (given.st_uid, given.st_gid, given.st_mode & 0o777) == (0, grp.getgrnam("daemon").gr_gid, 0o640)
 
 
 def test_a_rehearsal_shows_and_does_nothing(rehearsal: Steps, told: list[str], tmp_path: Path) -> None:

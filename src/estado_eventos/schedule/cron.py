@@ -23,6 +23,7 @@ def install(job: Job, steps: Steps) -> None:
     job = with_executable(job)
     if not job.user:
         ownership.check_program(job)
+        ownership.check_settings(Path(job.env_file))
     write_settings(steps, Path(job.env_file), 0o600)
     compile_bytecode(steps)
     steps.make_directory(job.cron_directory)

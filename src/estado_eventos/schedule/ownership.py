@@ -8,9 +8,10 @@ from pathlib import Path
 
 import estado_eventos
 from estado_eventos.domain.text import printable
-from estado_eventos.schedule.job import HOW_TO_INSTALL, Job, ScheduleError
+from estado_eventos.schedule.job import HOW_TO_INSTALL, SETTINGS_DIRECTORY, Job, ScheduleError
 
 _ROOT = 0
+_WHERE_TO_PUT = f"Ponga la configuración donde solo escriba root, como en {SETTINGS_DIRECTORY}"
 
 
 def check_program(job: Job) -> None:
@@ -21,14 +22,21 @@ def check_program(job: Job) -> None:
     interpreter = Path(sys.executable)
     libraries = Path(sysconfig.get_path("purelib"))
     package = Path(estado_eventos.__file__).parent
-    for path in (Path(job.executable), interpreter, interpreter.parent, libraries, package):
+    for path in (Path(job.executable), interpreter, libraries, package):
         check_path(path, HOW_TO_INSTALL)
 
 
+def check_settings(path: Path) -> None:
+    """La configuración, o el sitio donde se hará, es de root y nadie más la puede cambiar. Lanza `ScheduleError`."""
+    if path.is_symlink():
+        raise ScheduleError(f"{printable(str(path))} es un enlace", _WHERE_TO_PUT)
+    check_path(next(each for each in (path, *path.parents) if each.exists()), _WHERE_TO_PUT)
+
+
 def check_path(path: Path, hint: str) -> None:
-    """Lanza `ScheduleError` si la ruta, ya sin enlaces, o un directorio de los de arriba los puede cambiar otro."""
+    """Lanza `ScheduleError` si otro puede cambiar la ruta o un directorio de los de arriba, con enlaces y sin ellos."""
     real = path.resolve()
-    for each in (real, *real.parents):
+    for each in (real, *real.parents, *path.parents):
         reason = _reason(each)
         if reason:
             raise ScheduleError(

@@ -28,9 +28,11 @@ def install(job: Job, steps: Steps) -> None:
     if not job.user:
         _check_visible(Path(job.executable))
         ownership.check_program(job)
+        ownership.check_settings(Path(job.env_file))
         _create_user(steps)
         write_settings(steps, Path(job.env_file), 0o640)
-        _let_read(steps, Path(job.env_file))
+        # Que el usuario del servicio pueda leer la configuración, y nadie más que él y root.
+        steps.give(Path(job.env_file), SYSTEM_USER, 0o640)
         compile_bytecode(steps)
     else:
         write_settings(steps, Path(job.env_file), 0o600)
@@ -131,11 +133,6 @@ def _delete_user(steps: Steps, settings: Path) -> None:
     if steps.delete(_SYSUSERS):
         # El grupo desaparece: que la configuración no quede de un número que mañana sea de otro.
         for path in settings.glob("*.env"):
-            steps.run("chown", "root:root", str(path), check=False)
+            with suppress(ScheduleError):
+                steps.give(path, "root", 0o600)
         steps.run("userdel", SYSTEM_USER, check=False)
-
-
-def _let_read(steps: Steps, path: Path) -> None:
-    """Que el usuario del servicio pueda leer la configuración, y nadie más que él y root."""
-    steps.run("chown", f"root:{SYSTEM_USER}", str(path))
-    steps.run("chmod", "u=rw,g=r,o=", str(path))
