@@ -16,6 +16,8 @@ _CREDENTIALS = ("BACKEND_EMAIL", "BACKEND_PASSWORD", "BACKEND_JWT_TOKEN", "HEART
 
 _USER_SANDBOX = """\
 NoNewPrivileges=yes
+# Un volcado de memoria llevaría la contraseña.
+LimitCORE=0
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
@@ -32,9 +34,12 @@ _SANDBOX = f"""\
 AmbientCapabilities=
 CapabilityBoundingSet=
 DevicePolicy=closed
+# Ahí puede escribir cualquiera, y no se vacían al acabar.
+InaccessiblePaths=-/dev/shm -/run/lock
 KeyringMode=private
 PrivateDevices=yes
 PrivateIPC=yes
+PrivateMounts=yes
 PrivateTmp=yes
 PrivateUsers=yes
 ProcSubset=pid
