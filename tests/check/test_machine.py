@@ -12,8 +12,8 @@ import pytest
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Report
 from estado_eventos.output.streams import json_line
+from estado_eventos.schedule.cron import cron_block
 from estado_eventos.schedule.job import Job
-from estado_eventos.schedule.units import cron_block
 from tests.support.diagnosis import RUNNING, STOPPED, diagnose, machine
 from tests.support.faults import FaultyServer, answer
 

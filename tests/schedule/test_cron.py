@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estado_eventos.schedule.cron import with_block
+from estado_eventos.schedule.cron import FLOCK, cron_block, cron_units, with_block
 from estado_eventos.schedule.job import Job, ScheduleError
-from estado_eventos.schedule.units import FLOCK, cron_block, cron_units
 from tests.support.inside import run_inside
 from tests.support.program import Completed
 

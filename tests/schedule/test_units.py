@@ -4,8 +4,9 @@ import shutil
 import subprocess
 from pathlib import Path, PurePath
 
+from estado_eventos.schedule.cron import cron_block
 from estado_eventos.schedule.job import Job
-from estado_eventos.schedule.units import cron_block, service_unit, units
+from estado_eventos.schedule.units import service_unit, units
 from tests.support.program import run
 from tests.support.systemd import needs_systemd_analyze
 

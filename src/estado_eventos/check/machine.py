@@ -11,10 +11,10 @@ from pathlib import Path
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.text import printable, spoken_lag
+from estado_eventos.schedule.cron import cron_units
 from estado_eventos.schedule.job import DEFAULT_NAME, Job, ScheduleError
 from estado_eventos.schedule.status import last_report
 from estado_eventos.schedule.steps import capture
-from estado_eventos.schedule.units import cron_units
 
 _COMMAND_SECONDS = 3.0
 _UNIT = re.compile(rf"^{DEFAULT_NAME}[A-Za-z0-9_.@-]*\.timer", re.MULTILINE)

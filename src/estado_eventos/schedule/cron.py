@@ -1,17 +1,22 @@
 """Instalar, quitar y mirar el bloque del crontab; lo demás que haya en él no se toca."""
 
 import re
+import shlex
 from pathlib import Path
 
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.text import printable
 from estado_eventos.schedule import ownership
 from estado_eventos.schedule.calendar import cron_fields
-from estado_eventos.schedule.job import Job, ScheduleError, with_executable
+from estado_eventos.schedule.job import DEFAULT_NAME, Job, ScheduleError, with_executable
 from estado_eventos.schedule.status import ScheduleStatus, last_report
 from estado_eventos.schedule.steps import Steps, capture, compile_bytecode, need, write_settings
-from estado_eventos.schedule.units import FLOCK, cron_block, cron_marks
 
+FLOCK = "/usr/bin/flock"
+"""El de util-linux, siempre: el primero del PATH puede ser de cualquiera."""
+_BEGIN, _WRITTEN_BY = "# >>> ", ": lo escribe «estado-eventos schedule install cron» >>>"
+_MARK = f"{re.escape(_BEGIN)}{DEFAULT_NAME}[A-Za-z0-9_-]*{re.escape(_WRITTEN_BY)}"
+_SKIPPED = "la pasada anterior sigue en marcha; esta no se hace"
 _PID_FILES = ("/run/crond.pid", "/run/cron.pid", "/var/run/crond.pid")
 
 
@@ -58,6 +63,39 @@ def status(job: Job) -> ScheduleStatus:
         next_tick=" ".join(block.split(maxsplit=5)[:5]) if installed else None,
         last_report=last_report(job.cron_report_file),
     )
+
+
+def cron_block(job: Job) -> str:
+    """El bloque del crontab, entre sus marcas. `FLOCK` impide que una pasada alcance a la siguiente.
+
+    Lo que pesa más que el archivo de configuración es lo mismo que en la unidad.
+    """
+    settings = {
+        "SCHEDULER_INTERVAL_SECONDS": job.interval,
+        "PASS_TIMEOUT": f"{job.deadline:g}",
+        "TOKEN_CACHE_FILE": job.cron_directory / "token",
+        "REPORT_FILE": job.cron_report_file,
+    }
+    lock = shlex.quote(str(job.cron_directory / "lock"))
+    # Sin `flock -E`: el de BusyBox no lo tiene. Y con 1 acaba también una pasada con un evento que falla.
+    turn = f"exec 9>{lock}; {FLOCK} -n 9 || {{ echo {shlex.quote(f'{job.unit}: {_SKIPPED}')}; exit 75; }};"
+    variables = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in settings.items())
+    command = shlex.join((str(job.executable), "--env-file", str(job.env_file), "run-once", "--quiet"))
+    # En un crontab, «%» es un salto de línea.
+    line = f"{cron_fields(job.interval)} {turn} {variables} {command}".replace("%", r"\%")
+    begin, end = cron_marks(job.unit)
+    return f"{begin}\n{line}\n{end}\n"
+
+
+def cron_marks(unit: str) -> tuple[str, str]:
+    """Las líneas entre las que está lo nuestro."""
+    return f"{_BEGIN}{unit}{_WRITTEN_BY}", f"# <<< {unit} <<<"
+
+
+def cron_units(crontab: str) -> list[str]:
+    """Los nombres de los bloques nuestros que hay en un crontab."""
+    found = (line.rstrip("\r") for line in crontab.split("\n"))
+    return [line[len(_BEGIN) : -len(_WRITTEN_BY)] for line in found if re.fullmatch(_MARK, line)]
 
 
 def with_block(crontab: str, unit: str, block: str) -> str:
