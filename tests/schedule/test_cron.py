@@ -188,6 +188,16 @@ def test_a_pass_that_is_skipped_says_so(line: list[str], tmp_path: Path) -> None
     assert skipped.stdout == "estado-eventos: la pasada anterior sigue en marcha; esta no se hace\n"
 
 
+def test_a_lock_that_fails_is_not_taken_for_another_pass(line: list[str]) -> None:
+    """Si ya no está `flock`, o no el directorio de estado, no se dice que haya otra pasada, ni se hace ninguna."""
+    for broken in (line[2].replace(FLOCK, "/nonexistent/flock"), line[2].replace("/.local/state/", "/nonexistent/")):
+        done = subprocess.run([*line[:2], broken], check=False, capture_output=True, text=True)
+
+        assert done.returncode not in {0, 69}
+        assert done.stdout == ""
+        assert "/nonexistent/" in done.stderr
+
+
 @needs_flock
 def test_who_holds_the_settings_stops_nothing(line: list[str], tmp_path: Path) -> None:
     """Tener cogido el archivo de configuración, que puede leer otro, no para ninguna pasada."""

@@ -77,8 +77,10 @@ def cron_block(job: Job) -> str:
         "REPORT_FILE": job.cron_report_file,
     }
     lock = shlex.quote(str(job.cron_directory / "lock"))
-    # Sin `flock -E`: el de BusyBox no lo tiene. Y con 1 acaba también una pasada con un evento que falla.
-    turn = f"exec 9>{lock}; {FLOCK} -n 9 || {{ echo {shlex.quote(f'{job.unit}: {_SKIPPED}')}; exit 75; }};"
+    # Sin `flock -E`: el de BusyBox no lo tiene. Con 1 acaba si otro tiene el cerrojo; de lo demás ya da él el motivo.
+    turn = (
+        f"exec 9>{lock}; {FLOCK} -n 9 || {{ [ $? -ne 1 ] || echo {shlex.quote(f'{job.unit}: {_SKIPPED}')}; exit 75; }};"
+    )
     variables = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in settings.items())
     command = shlex.join((str(job.executable), "--env-file", str(job.env_file), "run-once", "--quiet"))
     # En un crontab, «%» es un salto de línea.
