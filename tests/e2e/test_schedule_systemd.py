@@ -140,7 +140,7 @@ def test_the_sandbox_holds_for_the_real_service(scheduled: Container) -> None:
         f"--property={line}"
         for line in scheduled.read(f"/etc/systemd/system/{SERVICE}").splitlines()
         if re.match(
-            r"(Protect|Priv|Restrict|System|User|No|Cap|Lo|Memory|Proc|UMask|State|Inacc|Limit|Key|Device)", line
+            r"(Protect|Priv|Restrict|System|User|NoNew|Cap|Lock|Memory|Proc|UMask|State|Inacc|Limit|Key|Device)", line
         )
     ]
     probe = "cat /home/secreto || ls /root || touch /usr/x || touch /etc/x || unshare -U true || ping -c1 127.0.0.1"
