@@ -87,6 +87,7 @@ dist: $(READY)
 
 lock: $(READY)
 	$(BIN)/uv pip compile $(LOCK) -o requirements/run.txt pyproject.toml
+	sed -nE 's/^([a-z0-9].*[^ ]) \\$$/\1/p' requirements/run.txt > requirements/constraints.txt
 	$(BIN)/uv pip compile $(LOCK) --resolution lowest-direct -o requirements/lowest.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) -c requirements/run.txt -o requirements/dev.txt pyproject.toml requirements/dev.in
 	$(BIN)/uv pip compile $(LOCK) -c requirements/dev.txt -o requirements/build.txt requirements/build.in

@@ -12,6 +12,8 @@ import pytest
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Report
 from estado_eventos.output.streams import json_line
+from estado_eventos.schedule.cron import cron_block
+from estado_eventos.schedule.job import Job
 from tests.support.diagnosis import RUNNING, STOPPED, diagnose, machine
 from tests.support.faults import FaultyServer, answer
 
@@ -108,5 +110,19 @@ def test_the_report_of_the_installed_unit_is_found(tmp_path: Path) -> None:
     (state / "report.json").write_text(report())
     with FaultyServer(lambda _: answer(200, "[]")) as server:
         diagnosis = diagnose(BACKEND_URL=server.url, **env)
+
+    assert diagnosis.one("report")["message"].startswith("La última pasada acabó hace")
+
+
+def test_the_report_of_the_installed_crontab_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Si quien ejecuta el programa es el crontab de esta cuenta, se lee el informe de donde lo deja su línea."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    home = tmp_path / "bin"
+    monkeypatch.setenv("HOME", str(home))
+    job = Job("aula2", user=True)
+    job.cron_directory.mkdir(parents=True)
+    job.cron_report_file.write_text(report())
+    with FaultyServer(lambda _: answer(200, "[]")) as server:
+        diagnosis = diagnose(BACKEND_URL=server.url, **machine(tmp_path, crontab=cron_block(job)))
 
     assert diagnosis.one("report")["message"].startswith("La última pasada acabó hace")

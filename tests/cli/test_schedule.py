@@ -44,7 +44,8 @@ def test_the_options_reach_what_is_shown(tmp_path: Path) -> None:
 
     assert shown.code == 0
     assert shown.stdout.startswith("# >>> estado-eventos-aula2: ")
-    assert "*/5 * * * * SCHEDULER_INTERVAL_SECONDS=300 PASS_TIMEOUT=240 " in shown.stdout
+    assert "\n*/5 * * * * exec 9>/var/lib/estado-eventos-aula2.cron/lock; " in shown.stdout
+    assert " SCHEDULER_INTERVAL_SECONDS=300 PASS_TIMEOUT=240 " in shown.stdout
     assert f"--env-file {path} run-once --quiet" in shown.stdout
 
 

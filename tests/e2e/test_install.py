@@ -15,8 +15,10 @@ def test_pip_installs_the_wheel(wheels: dict[str, Path]) -> None:
     (block,) = re.findall(r"# apt install python3-venv\n(.+?)```", _README, re.DOTALL)
     with Container(wheels, private_network=True) as container:
         wheelhouse.configure(container)
+        wheelhouse.put_constraints(container, "/srv/copia")
         for line in block.splitlines():
-            container.run(["sh", "-c", line[2:].replace("pip install .", "pip install estado-eventos")], timeout=180)
+            typed = line[2:].replace("pip install .", "pip install estado-eventos")
+            container.run(["sh", "-c", f"cd /srv/copia && {typed}"], timeout=180)
         assert container.run(["estado-eventos", "--version"]).stdout == f"estado-eventos {__version__}\n"
         shown = container.run(["estado-eventos", "schedule", "install", "systemd", "--dry-run"]).stdout
         assert "+ExecStart=/opt/estado-eventos/bin/estado-eventos " in shown
@@ -27,7 +29,10 @@ def test_pipx_installs_the_wheel_for_everybody(wheels: dict[str, Path]) -> None:
     with Container(wheels, private_network=True) as container:
         wheelhouse.configure(container)
         wheelhouse.install_pipx(container)
-        container.run(["sh", "-c", f"pipx install --global {wheelhouse.PROJECT}/*.whl"], timeout=180)
+        wheelhouse.put_constraints(container, "/srv/copia")
+        (line,) = re.findall(r"^# (pipx install --global \. .+)$", _README, re.MULTILINE)
+        typed = line.replace(" . ", f" {wheelhouse.PROJECT}/*.whl ")
+        container.run(["sh", "-c", f"cd /srv/copia && {typed}"], timeout=180)
         found = container.run(["sh", "-c", "readlink -f $(command -v estado-eventos)"], user="nobody").stdout
         assert found == "/opt/pipx/venvs/estado-eventos/bin/estado-eventos\n"
         assert container.run(["estado-eventos", "--version"], user="nobody").stdout == f"estado-eventos {__version__}\n"

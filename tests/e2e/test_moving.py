@@ -29,6 +29,7 @@ def test_the_whole_move_and_back(wheels: dict[str, Path], backend: ReferenceBack
     with Container(wheels) as machine:
         wheelhouse.configure(machine)
         wheelhouse.install_pipx(machine)
+        wheelhouse.put_constraints(machine, "/root/antiguo")
         settings = f"BACKEND_URL={backend.url}\nBACKEND_JWT_TOKEN={backend.token()}\nHOST=127.0.0.1\nPORT={port}\n"
         machine.put("/root/antiguo/.env", f"{settings}SCHEDULER_INTERVAL_SECONDS=60\nLOG_LEVEL=INFO\n")
         machine.put("/etc/systemd/system/antiguo.service", _OLD_UNIT)

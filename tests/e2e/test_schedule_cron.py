@@ -52,14 +52,37 @@ def test_good_minutes_are_silent_and_bad_ones_send_one_mail(machine: Container, 
     assert "✗ No se pudo iniciar el evento" in mail.get_content()
 
 
+def test_a_minute_that_is_skipped_sends_a_mail(machine: Container, backend: ReferenceBackend) -> None:
+    """Si la pasada anterior no ha acabado, la de este minuto no se hace y cron manda un correo que lo dice."""
+    machine.put(SETTINGS, f"BACKEND_URL={backend.url}\nBACKEND_JWT_TOKEN={backend.token()}\n", 0o600)
+    mails = len(machine.mails())
+    machine.run([*SCHEDULE, "install", "cron"], timeout=120)
+    hold = ["flock", "/var/lib/estado-eventos.cron/lock", "sleep", "infinity"]
+    machine.run(["systemd-run", "--unit=otra-pasada", *hold])
+
+    machine.wait_until(
+        lambda: len(machine.mails()) > mails, "que llegue el correo del minuto que no se hizo", timeout=130
+    )
+    machine.run(["systemctl", "stop", "otra-pasada"])
+    machine.run([*SCHEDULE, "remove", "cron"])
+
+    said = [mail.get_content().strip() for mail in machine.mails()[mails:]]
+    assert said[-1] == "estado-eventos: la pasada anterior sigue en marcha; esta no se hace"
+
+
 def test_status_and_remove(machine: Container) -> None:
     """`status` dice si está el bloque y si hay cron; quitarlo deja el crontab como si nada, y la configuración."""
+    machine.put("/var/lib/estado-eventos/token", "el del servicio de systemd", 0o600)
     machine.run([*SCHEDULE, "install", "cron"], timeout=120)
+    state = machine.run(["stat", "-c", "%U %a", "/var/lib/estado-eventos.cron"]).stdout
     installed = machine.run([*SCHEDULE, "status", "cron"], check=False)
     machine.run([*SCHEDULE, "remove", "cron"])
     removed = machine.run([*SCHEDULE, "status", "cron"], check=False)
 
     assert "✓ en marcha" in installed.stdout
+    assert state == "root 700\n"
+    assert machine.run(["test", "-e", "/var/lib/estado-eventos.cron"], check=False).returncode == 1
+    assert machine.read("/var/lib/estado-eventos/token") == "el del servicio de systemd"
     assert removed.returncode == 1
     assert "no crontab" in machine.run(["crontab", "-l"], check=False).stderr
     assert machine.run(["test", "-e", SETTINGS]).returncode == 0
@@ -119,7 +142,9 @@ def test_everything_else_in_the_crontab_stays(machine: Container, before: str) -
     machine.run(["crontab", "-r"], check=False)
 
     assert during.startswith(installed)
-    assert "\n* * * * * SCHEDULER_INTERVAL_SECONDS=60 " in "\n" + during
-    assert "\n*/5 * * * * SCHEDULER_INTERVAL_SECONDS=300 PASS_TIMEOUT=240 " in "\n" + changed
+    assert "\n* * * * * exec 9>/var/lib/estado-eventos.cron/lock; " in "\n" + during
+    assert " SCHEDULER_INTERVAL_SECONDS=60 " in during
+    assert "\n*/5 * * * * exec 9>/var/lib/estado-eventos.cron/lock; " in "\n" + changed
+    assert " SCHEDULER_INTERVAL_SECONDS=300 PASS_TIMEOUT=240 " in changed
     assert changed.count("estado-eventos schedule install cron") == 1
     assert after == installed

@@ -17,6 +17,9 @@ _REQUIREMENTS = tuple(_ROOT / f"requirements/{name}.txt" for name in ("run", "bu
 PROJECT = "/srv/wheels/project"
 """Dónde está, dentro, la rueda del programa."""
 
+CONSTRAINTS = "requirements/constraints.txt"
+"""Lo que se probó, como lo nombra el README desde una copia del repositorio."""
+
 _DEPENDENCIES = "/srv/wheels/dependencies"
 
 # Así valen dentro, tal cual, los `pip install` y `pipx install` del README.
@@ -53,6 +56,11 @@ def build(directory: Path) -> Path:
 def configure(container: Container) -> None:
     """Hace que el pip de dentro encuentre las ruedas y no busque en otro sitio."""
     container.put("/etc/pip.conf", PIP_CONF)
+
+
+def put_constraints(container: Container, directory: str) -> None:
+    """Deja en un directorio de dentro lo que se probó, donde está en una copia del repositorio."""
+    container.put(f"{directory}/{CONSTRAINTS}", (_ROOT / CONSTRAINTS).read_text())
 
 
 def install_pipx(container: Container) -> None:

@@ -16,6 +16,8 @@ import estado_eventos
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements"
+CONSTRAINTS = REQUIREMENTS / "constraints.txt"
+"""Para pipx, que no sabe de hashes: pide que todo los tenga, también la rueda que se hace del repositorio."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DECLARED = {str(canonicalize_name(each.name)): each for each in map(Requirement, PROJECT["dependencies"])}
 # La importa httpcore, que no la pide: pyproject.toml dice por qué está.
@@ -59,9 +61,18 @@ def test_the_floor_is_what_is_tested(name: str) -> None:
 
 def test_requirements_are_pinned_by_hash_and_name_no_index() -> None:
     """Las dependencias van fijadas con su hash y sin dirección de ningún índice."""
-    for path in REQUIREMENTS.glob("*.txt"):
+    for path in set(REQUIREMENTS.glob("*.txt")) - {CONSTRAINTS}:
         text = path.read_text()
         assert "://" not in text, path
         for requirement in re.findall(r"^[a-z0-9].*(?:\n    --hash=\S+.*)*", text, re.MULTILINE):
             assert "==" in requirement.split("\n")[0], requirement
             assert "--hash=sha256:" in requirement, requirement
+
+
+def test_the_constraints_for_pipx_are_what_is_locked() -> None:
+    """`requirements/constraints.txt` dice lo mismo que `run.txt`, versión a versión, y nada más."""
+    locked = re.findall(r"^([a-z0-9].*?) \\$", (REQUIREMENTS / "run.txt").read_text(), re.MULTILINE)
+
+    assert len(locked) > 20
+    assert CONSTRAINTS.read_text().splitlines() == locked
+    assert all("==" in line for line in locked)

@@ -71,6 +71,23 @@ def test_every_command_it_names_exists(document: Path, capsys: pytest.CaptureFix
     assert shown or document.name not in {"README.md", "mudanza.md", "registro.md"}
 
 
+def test_nothing_is_installed_by_its_name() -> None:
+    """Ni un documento ni un mensaje mandan instalar el programa por su nombre, que en un índice puede ser de otro."""
+    sources = sorted(Path(estado_eventos.__file__).parent.rglob("*.py"))
+    by_name = re.compile(r"\bpipx? install(?: -\S+)* [\"'{]*(?:estado[-_]eventos\b|DEFAULT_NAME|PROGRAM)")
+
+    assert by_name.search("pipx install --global estado-eventos")
+    assert [path.name for path in (*DOCUMENTS, *sources) if by_name.search(path.read_text())] == []
+
+
+def test_no_secret_is_typed_in_a_command() -> None:
+    """Lo que se teclea lo ve cualquiera en `ps` y queda en el historial: los secretos de Kubernetes van en archivos."""
+    texts = [path.read_text() for path in (*DOCUMENTS, *sorted((ROOT / "kubernetes").rglob("*.yaml")))]
+
+    assert any("--from-file" in text for text in texts)
+    assert not any("--from-literal" in text for text in texts)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_leads_somewhere(document: Path) -> None:
     """Los enlaces e imágenes a archivos del repositorio, y a sus títulos, existen."""

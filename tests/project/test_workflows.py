@@ -92,6 +92,16 @@ def test_only_the_last_step_can_publish() -> None:
     assert not any("secrets." in path.read_text() for path in WORKFLOWS)
 
 
+def test_every_job_may_do_the_least() -> None:
+    """De fábrica nada; cada trabajo, leer el repositorio; y el que publica, firmar con su identidad y nada más."""
+    permissions = {name: job["permissions"] for name, job in jobs().items()}
+    publish = permissions.pop("release/publish")
+
+    assert [yaml.safe_load(path.read_text())["permissions"] for path in WORKFLOWS] == [{}] * len(WORKFLOWS)
+    assert list(permissions.values()) == [{"contents": "read"}] * len(permissions)
+    assert publish == {"id-token": "write", "attestations": "write"}
+
+
 def test_the_version_of_the_tag_is_checked(tmp_path: Path) -> None:
     """El paso que compara la etiqueta con la versión acepta la de `__init__.py` y ninguna otra."""
     source = tmp_path / "src/estado_eventos/__init__.py"

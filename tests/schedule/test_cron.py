@@ -1,8 +1,10 @@
 """El bloque del crontab: entra, cambia y sale sin tocar nada más."""
 
+import fcntl
 import json
 import os
-import sys
+import shutil
+import subprocess
 import sysconfig
 from pathlib import Path
 
@@ -10,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estado_eventos.schedule.cron import with_block
+from estado_eventos.schedule.cron import FLOCK, cron_block, cron_units, with_block
 from estado_eventos.schedule.job import Job, ScheduleError
-from estado_eventos.schedule.units import cron_block
 from tests.support.inside import run_inside
-from tests.support.program import Completed, run
+from tests.support.program import Completed
 
 BLOCK = cron_block(Job())
+needs_flock = pytest.mark.skipif(shutil.which(FLOCK) is None, reason="no está flock (util-linux)")
 
 
 @given(st.lists(st.text(st.characters(blacklist_characters="\n"), max_size=30), max_size=8))
@@ -36,6 +38,7 @@ def test_two_schedules_do_not_touch_each_other() -> None:
     other = cron_block(Job(name="aula2"))
     both = with_block(with_block("", "estado-eventos", BLOCK), "estado-eventos-aula2", other)
 
+    assert cron_units(both) == ["estado-eventos", "estado-eventos-aula2"]
     assert with_block(both, "estado-eventos", "") == other
     assert with_block(both, "estado-eventos-aula2", "") == BLOCK
 
@@ -57,22 +60,20 @@ esac
 """
 
 
-_FAKE_PYTHON = """#!/bin/sh
-echo "$@" >> "$HOME/compiled"
-"""
-
-
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Un directorio personal con un `crontab` en el PATH.
+    """El directorio personal de quien no es root, con un `crontab` en el PATH y poco que compilar.
 
-    El Python que compilaría lo instalado, que son muchos segundos por instalación, solo apunta que se le llamó.
+    Como root, el programa de estas pruebas tendría que ser de root, y escribirían en /var/lib: eso es de `make e2e`.
     """
     (tmp_path / "bin").mkdir()
-    for name, script in (("crontab", _FAKE_CRONTAB), ("python", _FAKE_PYTHON)):
-        (tmp_path / "bin" / name).write_text(script)
-        (tmp_path / "bin" / name).chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    (tmp_path / "bin" / "crontab").write_text(_FAKE_CRONTAB)
+    (tmp_path / "bin" / "crontab").chmod(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    # Compilar todo lo que hay instalado con las pruebas son muchos segundos por instalación.
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "modulo.py").touch()
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / "lib") if name == "purelib" else None)
     return tmp_path
 
 
@@ -94,6 +95,8 @@ def test_cron_goes_in_and_out_of_a_crontab(home: Path) -> None:
     tab = (home / "tab").read_text()
     changed = schedule(home, "install", "cron", "--name", "prueba-e1", "--interval", "600")
     status = schedule(home, "status", "cron", "--name", "prueba-e1", "--json")
+    state = home / ".local" / "state" / "estado-eventos-prueba-e1.cron"
+    mode = state.stat().st_mode & 0o777
     removed = schedule(home, "remove", "cron", "--name", "prueba-e1")
     nothing = schedule(home, "remove", "cron", "--name", "prueba-e1")
 
@@ -106,9 +109,10 @@ def test_cron_goes_in_and_out_of_a_crontab(home: Path) -> None:
     assert (home / "tab").read_text() == "0 5 * * * true\n"
     assert "no está en el crontab" in nothing.stdout
     assert (home / "conf" / "x.env").stat().st_mode & 0o777 == 0o600
-    assert "REPORT_FILE=" in (home / "conf" / "x.env").read_text()
-    compiled = (home / "compiled").read_text().splitlines()
-    assert compiled == [f"-m compileall -q -j 0 {sysconfig.get_path('purelib')}"] * 3
+    assert f" TOKEN_CACHE_FILE={state}/token REPORT_FILE={state}/report.json " in tab
+    assert mode == 0o700
+    assert not state.exists()
+    assert [path.name.partition(".")[0] for path in (home / "lib").rglob("*.pyc")] == ["modulo"]
 
 
 def test_two_names_live_side_by_side_in_a_crontab(home: Path) -> None:
@@ -138,14 +142,78 @@ def test_two_names_live_side_by_side_in_a_crontab(home: Path) -> None:
     assert sorted(path.name for path in home.glob("*.env")) == ["prueba-e4.env", "prueba-e5.env"]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)  # La instalación compila de verdad lo instalado.
+def test_the_state_of_systemd_outlives_the_one_of_cron(home: Path) -> None:
+    """Quitar cron borra su estado y deja como está el del servicio de systemd del mismo nombre."""
+    token = home / ".local" / "state" / "estado-eventos-prueba-e1" / "token"
+    token.parent.mkdir(parents=True)
+    token.write_text("x")
+
+    codes = [schedule(home, action, "cron", "--name", "prueba-e1").code for action in ("install", "remove")]
+
+    assert codes == [0, 0]
+    assert token.read_text() == "x"
+    assert [path.name for path in token.parent.parent.iterdir()] == ["estado-eventos-prueba-e1"]
+
+
+@pytest.fixture
+def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """La línea del crontab como la ejecuta cron, con un programa que dice con qué lo llaman y acaba con 69."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    program = tmp_path / "100% mi programa"
+    program.write_text('#!/bin/sh\necho "$TOKEN_CACHE_FILE $REPORT_FILE $SCHEDULER_INTERVAL_SECONDS $*"; exit 69\n')
+    program.chmod(0o755)
+    job = Job(executable=program, env_file=tmp_path / "x.env", user=True)
+    job.cron_directory.mkdir(parents=True)
+    return ["/bin/sh", "-c", cron_block(job).splitlines()[1].split(maxsplit=5)[5].replace(r"\%", "%")]
+
+
+@needs_flock
+def test_the_line_runs_the_program_with_its_state(line: list[str], tmp_path: Path) -> None:
+    """La línea llama al programa con su token, su informe y su intervalo, y acaba con el código de la pasada."""
+    done = subprocess.run(line, check=False, capture_output=True, text=True)
+
+    state = tmp_path / ".local/state/estado-eventos.cron"
+    said = f"{state}/token {state}/report.json 60 --env-file {tmp_path}/x.env run-once --quiet\n"
+    assert (done.returncode, done.stdout, done.stderr) == (69, said, "")
+
+
+@needs_flock
+def test_a_pass_that_is_skipped_says_so(line: list[str], tmp_path: Path) -> None:
+    """Con otra pasada en marcha, esta no se hace y lo dice en una línea, que cron manda por correo: 75."""
+    with (tmp_path / ".local/state/estado-eventos.cron/lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        skipped = subprocess.run(line, check=False, capture_output=True, text=True)
+
+    assert (skipped.returncode, skipped.stderr) == (75, "")
+    assert skipped.stdout == "estado-eventos: la pasada anterior sigue en marcha; esta no se hace\n"
+
+
+def test_a_lock_that_fails_is_not_taken_for_another_pass(line: list[str]) -> None:
+    """Si ya no está `flock`, o no el directorio de estado, no se dice que haya otra pasada, ni se hace ninguna."""
+    for broken in (line[2].replace(FLOCK, "/nonexistent/flock"), line[2].replace("/.local/state/", "/nonexistent/")):
+        done = subprocess.run([*line[:2], broken], check=False, capture_output=True, text=True)
+
+        assert done.returncode not in {0, 69}
+        assert done.stdout == ""
+        assert "/nonexistent/" in done.stderr
+
+
+@needs_flock
+def test_who_holds_the_settings_stops_nothing(line: list[str], tmp_path: Path) -> None:
+    """Tener cogido el archivo de configuración, que puede leer otro, no para ninguna pasada."""
+    with (tmp_path / "x.env").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = subprocess.run(line, check=False, capture_output=True, text=True)
+
+    assert done.returncode == 69
+
+
 def test_a_crontab_of_our_own_disappears_with_us(home: Path) -> None:
     """Si en el crontab no había nada más, al quitar el bloque no queda crontab."""
     options = ("cron", "--name", "prueba-e2", "--env-file", str(home / "x.env"))
-    installed = run("schedule", "install", *options, env=surroundings(home), timeout=240)
+    installed = run_inside("schedule", "install", *options, **surroundings(home))
     there = (home / "tab").exists()
-    removed = run("schedule", "remove", *options, env=surroundings(home))
+    removed = run_inside("schedule", "remove", *options, **surroundings(home))
 
     assert (installed.code, removed.code) == (0, 0)
     assert there
@@ -157,8 +225,21 @@ def test_cron_dry_run_changes_nothing(home: Path) -> None:
     shown = schedule(home, "install", "cron", "--dry-run")
 
     assert shown.code == 0
-    assert "+* * * * * SCHEDULER_INTERVAL_SECONDS=60" in shown.stdout
-    assert sorted(path.name for path in home.iterdir()) == ["bin"]
+    assert "+* * * * * exec 9>" in shown.stdout
+    assert " SCHEDULER_INTERVAL_SECONDS=60 " in shown.stdout
+    assert sorted(path.name for path in home.iterdir()) == ["bin", "lib"]
+
+
+def test_a_flock_of_the_path_is_not_the_one_that_is_written(home: Path) -> None:
+    """El `flock` que haya en el PATH de quien instala puede ser de cualquiera: en el crontab va el del sistema."""
+    (home / "bin" / "flock").write_text("#!/bin/sh\n")
+    (home / "bin" / "flock").chmod(0o755)
+
+    shown = schedule(home, "install", "cron", "--dry-run")
+
+    assert shown.code == 0
+    assert " /usr/bin/flock -n 9 " in shown.stdout
+    assert str(home / "bin" / "flock") not in shown.stdout
 
 
 def test_a_crontab_that_cannot_be_written_is_said(home: Path) -> None:

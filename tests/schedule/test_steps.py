@@ -1,5 +1,7 @@
 """Los pasos de una instalación: se hacen una vez, se cuentan y, si se ensayan, no cambian nada."""
 
+import grp
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,81 @@ def test_writing_again_the_same_changes_nothing(steps: Steps, told: list[str], t
     assert told == [f"✓ {path}: escrito", f"= {path}: ya estaba así", f"✓ {path}: escrito"]
 
 
+def test_a_link_is_replaced_and_never_followed(steps: Steps, tmp_path: Path) -> None:
+    """Un enlace puesto donde se va a escribir se sustituye, y aquello a lo que lleva, diga lo que diga, queda igual."""
+    target = tmp_path / "ajeno"
+    target.write_text("hola\n")
+    target.chmod(0o600)
+    for path, text in ((tmp_path / "igual", "hola\n"), (tmp_path / "distinto", "adiós\n")):
+        path.symlink_to(target)
+
+        assert steps.write(path, text)
+        assert (path.is_symlink(), path.read_text()) == (False, text)
+
+    (tmp_path / "x.env").symlink_to(tmp_path / "nada")
+    write_settings(steps, tmp_path / "x.env", 0o600)
+
+    assert (target.read_text(), target.stat().st_mode & 0o777) == ("hola\n", 0o600)
+    assert not (tmp_path / "nada").exists()
+    assert not (tmp_path / "x.env").is_symlink()
+
+
+@pytest.mark.timeout(30)
+def test_what_is_no_file_is_not_written(steps: Steps, tmp_path: Path) -> None:
+    """Una tubería en el sitio de una unidad no se lee ni se espera; un directorio tampoco vale: 78."""
+    os.mkfifo(tmp_path / "tubería")
+    (tmp_path / "directorio").mkdir()
+
+    for path in (tmp_path / "tubería", tmp_path / "directorio", tmp_path / "tubería" / "x"):
+        with pytest.raises(ScheduleError, match="no se puede escribir") as raised:
+            steps.write(path, "x")
+        assert raised.value.code is ExitCode.CONFIG
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("enlace", "es un enlace"),
+        ("otro nombre", "tiene además otro nombre"),
+        ("tubería", "no es un archivo normal"),
+        ("nada", "No such file"),
+    ],
+)
+def test_only_a_file_is_given_away(steps: Steps, tmp_path: Path, what: str, words: str) -> None:
+    """Ni lo que hay detrás de un enlace, ni un archivo con otro nombre, ni lo que no es un archivo cambia de dueño."""
+    target = tmp_path / "ajeno"
+    target.touch(0o600)
+    path = tmp_path / what
+    if what == "enlace":
+        path.symlink_to(target)
+    elif what == "otro nombre":
+        path.hardlink_to(target)
+    elif what == "tubería":
+        os.mkfifo(path)
+    before = target.stat()
+
+    with pytest.raises(ScheduleError, match=words):
+        steps.give(path, "daemon", 0o666)
+
+    assert (target.stat().st_mode, target.stat().st_gid) == (before.st_mode, before.st_gid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="hace falta ser root para dar un archivo a otro")
+def test_a_file_is_given_to_root_and_a_group(steps: Steps, rehearsal: Steps, tmp_path: Path) -> None:
+    """La configuración queda de root y del grupo del servicio, con sus permisos; ensayado, como estaba."""
+    path = tmp_path / "x.env"
+    path.touch(0o600)
+    os.chown(path, 65534, 65534)
+
+    rehearsal.give(path, "daemon", 0o640)
+    rehearsed = path.stat().st_uid
+    steps.give(path, "daemon", 0o640)
+
+    given = path.stat()
+    assert rehearsed == 65534
+    assert (given.st_uid, given.st_gid, given.st_mode & 0o777) == (0, grp.getgrnam("daemon").gr_gid, 0o640)
+
+
 def test_a_rehearsal_shows_and_does_nothing(rehearsal: Steps, told: list[str], tmp_path: Path) -> None:
     """Con `dry_run` se enseña la diferencia, lo que se borraría y lo que se ejecutaría, y no se hace."""
     path = tmp_path / "x.timer"
@@ -62,6 +139,36 @@ def test_what_is_not_there_is_not_deleted(steps: Steps, told: list[str], tmp_pat
     assert steps.delete(tmp_path / "roto")
     assert not steps.delete(tmp_path / "roto")
     assert told == [f"✓ {tmp_path / 'roto'}: borrado"]
+
+
+def test_a_directory_is_for_its_owner_alone(steps: Steps, rehearsal: Steps, tmp_path: Path) -> None:
+    """El directorio de estado es 0700, también si ya estaba de otra manera; ensayado, no se hace."""
+    path = tmp_path / "uno" / "dos"
+
+    rehearsal.make_directory(path)
+    assert not path.exists()
+    steps.make_directory(path)
+    modes = [path.stat().st_mode & 0o777]
+    path.chmod(0o755)
+    steps.make_directory(path)
+    modes.append(path.stat().st_mode & 0o777)
+
+    assert modes == [0o700, 0o700]
+
+
+@pytest.mark.parametrize("what", ["enlace", "archivo"])
+def test_what_is_no_directory_of_ours_is_left_alone(steps: Steps, tmp_path: Path, what: str) -> None:
+    """Un enlace puesto en su lugar no se sigue, ni se cambian los permisos de adonde lleva; un archivo tampoco vale."""
+    target = tmp_path / "ajeno"
+    target.mkdir(mode=0o755)
+    path = tmp_path / "estado"
+    path.symlink_to(target) if what == "enlace" else path.touch()
+
+    with pytest.raises(ScheduleError, match="no puede ser un directorio nuestro") as raised:
+        steps.make_directory(path)
+
+    assert raised.value.code is ExitCode.CONFIG
+    assert target.stat().st_mode & 0o777 == 0o755
 
 
 def test_a_command_that_fails_is_said_with_its_reason(steps: Steps) -> None:
@@ -94,12 +201,11 @@ def test_settings_that_exist_are_not_touched(steps: Steps, told: list[str], tmp_
     """La configuración sale de la plantilla, con sus permisos; la que ya hay no se toca."""
     path = tmp_path / "x.env"
 
-    write_settings(steps, path, 0o640, "\nREPORT_FILE=/x\n")
+    write_settings(steps, path, 0o640)
     written = path.read_text()
     write_settings(steps, path, 0o600)
 
     assert "BACKEND_URL=" in written
-    assert written.endswith("\nREPORT_FILE=/x\n")
     assert path.read_text() == written
     assert path.stat().st_mode & 0o777 == 0o640
     assert told[-1] == f"= {path}: ya hay configuración, no se toca"

@@ -11,6 +11,7 @@ from pathlib import Path
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.text import printable, spoken_lag
+from estado_eventos.schedule.cron import cron_units
 from estado_eventos.schedule.job import DEFAULT_NAME, Job, ScheduleError
 from estado_eventos.schedule.status import last_report
 from estado_eventos.schedule.steps import capture
@@ -38,10 +39,14 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Lo que hay en la máquina: temporizadores y dónde hay líneas de cron; `None` si no hay a quién preguntar."""
+    """Lo que hay en la máquina: temporizadores y dónde hay líneas de cron; `None` si no hay a quién preguntar.
+
+    `jobs` son los que «schedule install cron» puso en el crontab de esta cuenta.
+    """
 
     timers: tuple[Timer, ...] | None
     cron: tuple[str, ...] | None
+    jobs: tuple[Job, ...] = ()
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -63,7 +68,8 @@ async def _look(seconds: float) -> Machine:
     tables = {_CRONTAB: crontab or ""}
     tables |= {str(path): path.read_text(errors="replace") for path in _cron_files()}
     cron = tuple(where for where, text in tables.items() if re.search(r"(?m)^[^#\n]*\bestado[-_]eventos\b", text))
-    return Machine(timers, None if crontab is None and not cron else cron)
+    jobs = tuple(Job(unit, user=os.geteuid() != 0) for unit in cron_units(crontab or ""))
+    return Machine(timers, None if crontab is None and not cron else cron, jobs)
 
 
 def _timers(until: float, *, user: bool) -> list[Timer] | None:
@@ -143,9 +149,9 @@ def _last_pass(settings: Settings, machine: Machine) -> Iterator[Finding]:
 
 
 def _usual_reports(machine: Machine) -> Iterator[Path]:
-    """Los informes que dejan las unidades que escribe «schedule install», si esta cuenta los puede leer."""
-    for timer in machine.timers or ():
-        path = Job(timer.name.removesuffix(".timer"), user=timer.user).report_file
+    """Los informes que deja lo que escribe «schedule install», si esta cuenta los puede leer."""
+    timers = [Job(timer.name.removesuffix(".timer"), user=timer.user).report_file for timer in machine.timers or ()]
+    for path in (*timers, *(job.cron_report_file for job in machine.jobs)):
         if os.access(path, os.R_OK):
             yield path
 

@@ -60,8 +60,9 @@ def show(
     api: Api = False,
 ) -> int:
     """Escribe lo que instalaría, con la ruta de fábrica del programa."""
+    from estado_eventos.schedule.cron import cron_block
     from estado_eventos.schedule.job import make_job, with_settings
-    from estado_eventos.schedule.units import cron_block, units
+    from estado_eventos.schedule.units import units
 
     job = with_settings(make_job(name, context.obj.env_file, user=user), interval, api=api)
     texts = [cron_block(job)] if which is Scheduler.CRON else units(job).values()

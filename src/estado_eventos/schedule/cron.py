@@ -1,17 +1,22 @@
 """Instalar, quitar y mirar el bloque del crontab; lo demás que haya en él no se toca."""
 
 import re
+import shlex
 from pathlib import Path
 
-from estado_eventos.config import sources
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.text import printable
+from estado_eventos.schedule import ownership
 from estado_eventos.schedule.calendar import cron_fields
-from estado_eventos.schedule.job import Job, ScheduleError, with_executable
+from estado_eventos.schedule.job import DEFAULT_NAME, Job, ScheduleError, with_executable
 from estado_eventos.schedule.status import ScheduleStatus, last_report
 from estado_eventos.schedule.steps import Steps, capture, compile_bytecode, need, write_settings
-from estado_eventos.schedule.units import cron_block, cron_marks
 
+FLOCK = "/usr/bin/flock"
+"""El de util-linux, siempre: el primero del PATH puede ser de cualquiera."""
+_BEGIN, _WRITTEN_BY = "# >>> ", ": lo escribe «estado-eventos schedule install cron» >>>"
+_MARK = f"{re.escape(_BEGIN)}{DEFAULT_NAME}[A-Za-z0-9_-]*{re.escape(_WRITTEN_BY)}"
+_SKIPPED = "la pasada anterior sigue en marcha; esta no se hace"
 _PID_FILES = ("/run/crond.pid", "/run/cron.pid", "/var/run/crond.pid")
 
 
@@ -19,14 +24,16 @@ def install(job: Job, steps: Steps) -> None:
     """Pone el bloque en el crontab de quien lo ejecuta; repetirlo no cambia nada. Lanza `ScheduleError`."""
     cron_fields(job.interval)
     need("crontab", "instale cron")
+    need(FLOCK, "instale el paquete util-linux")
     job = with_executable(job)
-    state = job.state_directory
-    extra = f"\nTOKEN_CACHE_FILE={state}/token\nREPORT_FILE={state}/report.json\n"
-    write_settings(steps, Path(job.env_file), 0o600, extra)
+    if not job.user:
+        ownership.check_program(job)
+        ownership.check_settings(Path(job.env_file))
+    write_settings(steps, Path(job.env_file), 0o600)
     compile_bytecode(steps)
+    steps.make_directory(job.cron_directory)
     before = _read()
-    _write(before, with_block(before, job.unit, cron_block(job, need("flock", "instale util-linux"))), steps)
-    steps.run("mkdir", "-p", "-m", "700", str(state))
+    _write(before, with_block(before, job.unit, cron_block(job)), steps)
     steps.tell(f"Revise {job.env_file} y pruebe: estado-eventos --env-file {job.env_file} run-once")
 
 
@@ -39,7 +46,7 @@ def remove(job: Job, steps: Steps) -> None:
         steps.tell(f"= {job.unit}: no está en el crontab")
         return
     _write(before, after, steps)
-    steps.run("rm", "-rf", str(job.state_directory))
+    steps.run("rm", "-rf", str(job.cron_directory))
     steps.tell(f"La configuración queda en {job.env_file}")
 
 
@@ -48,19 +55,49 @@ def status(job: Job) -> ScheduleStatus:
     need("crontab", "instale cron")
     _, mark, block = _read().partition(cron_marks(job.unit)[0] + "\n")
     installed = bool(mark)
-    report_file = _report_file(Path(job.env_file))
     return ScheduleStatus(
         scheduler="cron",
         name=job.unit,
         installed=installed,
         active=installed and _is_running(),
         next_tick=" ".join(block.split(maxsplit=5)[:5]) if installed else None,
-        last_report=last_report(report_file) if report_file else None,
+        last_report=last_report(job.cron_report_file),
     )
 
 
-def _report_file(env_file: Path) -> Path | None:
-    return sources.load({}, env_file, half_account=True).settings.report_file if env_file.exists() else None
+def cron_block(job: Job) -> str:
+    """El bloque del crontab, entre sus marcas. `FLOCK` impide que una pasada alcance a la siguiente.
+
+    Lo que pesa más que el archivo de configuración es lo mismo que en la unidad.
+    """
+    settings = {
+        "SCHEDULER_INTERVAL_SECONDS": job.interval,
+        "PASS_TIMEOUT": f"{job.deadline:g}",
+        "TOKEN_CACHE_FILE": job.cron_directory / "token",
+        "REPORT_FILE": job.cron_report_file,
+    }
+    lock = shlex.quote(str(job.cron_directory / "lock"))
+    # Sin `flock -E`: el de BusyBox no lo tiene. Con 1 acaba si otro tiene el cerrojo; de lo demás ya da él el motivo.
+    turn = (
+        f"exec 9>{lock}; {FLOCK} -n 9 || {{ [ $? -ne 1 ] || echo {shlex.quote(f'{job.unit}: {_SKIPPED}')}; exit 75; }};"
+    )
+    variables = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in settings.items())
+    command = shlex.join((str(job.executable), "--env-file", str(job.env_file), "run-once", "--quiet"))
+    # En un crontab, «%» es un salto de línea.
+    line = f"{cron_fields(job.interval)} {turn} {variables} {command}".replace("%", r"\%")
+    begin, end = cron_marks(job.unit)
+    return f"{begin}\n{line}\n{end}\n"
+
+
+def cron_marks(unit: str) -> tuple[str, str]:
+    """Las líneas entre las que está lo nuestro."""
+    return f"{_BEGIN}{unit}{_WRITTEN_BY}", f"# <<< {unit} <<<"
+
+
+def cron_units(crontab: str) -> list[str]:
+    """Los nombres de los bloques nuestros que hay en un crontab."""
+    found = (line.rstrip("\r") for line in crontab.split("\n"))
+    return [line[len(_BEGIN) : -len(_WRITTEN_BY)] for line in found if re.fullmatch(_MARK, line)]
 
 
 def with_block(crontab: str, unit: str, block: str) -> str:

@@ -9,12 +9,17 @@ from pathlib import Path, PurePath
 
 from estado_eventos.config import sources
 from estado_eventos.domain.exit_codes import CodedError, ExitCode
+from estado_eventos.domain.text import printable
 
 DEFAULT_NAME = "estado-eventos"
 DEFAULT_EXECUTABLE = PurePath("/usr/local/bin/estado-eventos")
 SETTINGS_DIRECTORY = PurePath("/etc/estado-eventos")
 SYSTEM_USER = "estado-eventos"
 _SYSTEM_STATE, _USER_STATE = Path("/var/lib"), ".local/state"
+HOW_TO_INSTALL = (
+    "Instale el programa como root, desde una copia del repositorio o con su rueda: «pipx install --global RUTA»"
+)
+"""Nunca por su nombre: en un índice público, ese nombre puede ser de otro."""
 GRACE_SECONDS = 5
 """Lo que systemd espera más allá del límite de la pasada: el arranque, los monitores y un margen."""
 
@@ -45,6 +50,23 @@ class Job:
     """Dónde contesta por HTTP, como lo escribe systemd (`0.0.0.0:8001`), o `None` si no contesta."""
     metrics_file: PurePath | None = None
 
+    def __post_init__(self) -> None:
+        """Nada que parta una línea llega a una unidad ni a un crontab, de donde saldría otra directiva u otro mandato.
+
+        Lanza `ScheduleError`.
+        """
+        written = {
+            "--name": self.name,
+            "La ruta del programa": self.executable,
+            "La ruta de --env-file": self.env_file,
+            "HOST": self.listen,
+            "METRICS_FILE": self.metrics_file,
+            "HOME": Path.home() if self.user else None,
+        }
+        for what, value in written.items():
+            if value is not None and not str(value).isprintable():
+                raise ScheduleError(f"{what}: lleva un carácter de control o que no se ve, como un salto de línea")
+
     @property
     def unit(self) -> str:
         """El nombre de las unidades, del directorio de estado y del bloque de cron."""
@@ -52,9 +74,19 @@ class Job:
 
     @property
     def state_directory(self) -> Path:
-        """Dónde se guardan el token y el último informe."""
+        """Dónde guarda el servicio de systemd el token y el último informe."""
         # Para un usuario, `StateDirectory=` de systemd 252 cae dentro de ~/.config, donde está su configuración.
-        return Path.home() / _USER_STATE / self.unit if self.user else _SYSTEM_STATE / self.unit
+        return self._states / self.unit
+
+    @property
+    def cron_directory(self) -> Path:
+        """Dónde los guarda cron, con su cerrojo: solo lo ve su dueño, y quitar cron no se lleva lo de systemd."""
+        # Un nombre no puede llevar un punto: este directorio no es el de ningún servicio.
+        return self._states / f"{self.unit}.cron"
+
+    @property
+    def _states(self) -> Path:
+        return Path.home() / _USER_STATE if self.user else _SYSTEM_STATE
 
     @property
     def state_specifier(self) -> str:
@@ -67,6 +99,11 @@ class Job:
         return self.state_directory / "report.json"
 
     @property
+    def cron_report_file(self) -> Path:
+        """El último informe, donde lo deja la línea del crontab."""
+        return self.cron_directory / "report.json"
+
+    @property
     def timeout(self) -> int:
         """Cuándo mata systemd la pasada: siempre después de que se corte ella misma."""
         return math.ceil(self.deadline) + GRACE_SECONDS
@@ -74,6 +111,9 @@ class Job:
 
 def listen_address(host: str, port: int) -> str:
     """`HOST` y `PORT` como los quiere `ListenStream=`, que solo entiende direcciones. Lanza `ScheduleError`."""
+    if "%" in host:
+        # `ip_address` admite cualquier cosa detrás, también un salto de línea.
+        raise ScheduleError("HOST: una dirección con su interfaz (%) no vale; ponga solo la dirección, como :: o ::1")
     try:
         address = ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
@@ -121,5 +161,5 @@ def with_executable(job: Job) -> Job:
     started = Path(sys.argv[0])
     script = started if started.name == DEFAULT_NAME else Path(sys.prefix, "bin", DEFAULT_NAME)
     if not script.exists():
-        raise ScheduleError(f"No está {script}: instale el programa con «pipx install --global {DEFAULT_NAME}»")
+        raise ScheduleError(f"No está {printable(str(script))}", HOW_TO_INSTALL)
     return replace(job, executable=script.resolve())

@@ -1,12 +1,16 @@
 """Los pasos de una instalación: escribir, borrar, ejecutar un mandato del sistema, y contarlo."""
 
 import difflib
+import errno
+import grp
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -28,18 +32,57 @@ class Steps:
     dry_run: bool
 
     def write(self, path: Path, text: str, mode: int = 0o644) -> bool:
-        """Escribe un archivo de una vez, si no dice ya eso; devuelve si cambió."""
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        if before == text and path.exists():
-            self.tell(f"= {path}: ya estaba así")
-            return False
-        if self.dry_run:
-            self.diff(str(path), before, text)
-            return True
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, text.encode(), mode)
+        """Escribe un archivo de una vez, si no dice ya eso; devuelve si cambió. Un enlace se sustituye; no se sigue.
+
+        Lanza `ScheduleError`.
+        """
+        try:
+            before = _read(path)
+            if before == text:
+                self.tell(f"= {path}: ya estaba así")
+                return False
+            if self.dry_run:
+                self.diff(str(path), before or "", text)
+                return True
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            replace_file(path, text.encode(), mode)
+        except OSError as error:
+            raise ScheduleError(f"{path}: no se puede escribir ({error.strerror})") from None
         self.tell(f"✓ {path}: escrito")
         return True
+
+    def give(self, path: Path, group: str, mode: int) -> None:
+        """Deja un archivo a root y a un grupo, con esos permisos. Lanza `ScheduleError`.
+
+        Se cambia el archivo abierto: un enlace no se sigue, y uno con otro nombre además de ese no es de fiar.
+        """
+        if not self.dry_run:
+            try:
+                with _opened(path) as descriptor:
+                    _check_one_name(descriptor)
+                    os.fchown(descriptor, 0, grp.getgrnam(group).gr_gid)
+                    os.fchmod(descriptor, mode)
+            except OSError as error:
+                reason = "es un enlace" if error.errno == errno.ELOOP else error.strerror
+                raise ScheduleError(f"{path}: no se puede dejar a root:{group} ({reason})") from None
+        self.tell(f"✓ {path}: root:{group}, {mode:o}")
+
+    def make_directory(self, path: Path) -> None:
+        """Hace un directorio que solo ve su dueño, o deja así el que haya; un enlace no se sigue.
+
+        Lanza `ScheduleError`.
+        """
+        if not self.dry_run:
+            try:
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    os.fchmod(descriptor, 0o700)
+                finally:
+                    os.close(descriptor)
+            except OSError as error:
+                raise ScheduleError(f"{path}: no puede ser un directorio nuestro ({error.strerror})") from None
+        self.tell(f"✓ {path}: solo lo ve su dueño")
 
     def diff(self, name: str, before: str, after: str) -> None:
         """Enseña en qué cambiaría un texto."""
@@ -63,6 +106,31 @@ class Steps:
             if check and result.returncode:
                 reason = printable(result.stderr or result.stdout or f"código {result.returncode}")
                 raise ScheduleError(f"«{' '.join(command)}» falló: {reason}", code=ExitCode.UNAVAILABLE)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """El archivo abierto para mirarlo, si es uno y no un enlace, un dispositivo o una tubería. Lanza `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "no es un archivo normal")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _check_one_name(descriptor: int) -> None:
+    if os.fstat(descriptor).st_nlink > 1:
+        raise OSError(0, "tiene además otro nombre")
+
+
+def _read(path: Path) -> str | None:
+    """Lo que dice un archivo; `None` si no está o en su lugar hay un enlace. Lanza `OSError`."""
+    if path.is_symlink() or not path.exists():
+        return None
+    with _opened(path) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
+        return file.read().decode(errors="replace")
 
 
 def capture(
@@ -90,12 +158,12 @@ def capture(
     return subprocess.CompletedProcess(done.args, done.returncode, stdout, stderr)
 
 
-def write_settings(steps: Steps, path: Path, mode: int, extra: str = "") -> None:
+def write_settings(steps: Steps, path: Path, mode: int) -> None:
     """Crea la configuración a partir de la plantilla; si ya hay una, no la toca."""
     if path.exists():
         steps.tell(f"= {path}: ya hay configuración, no se toca")
         return
-    text = _TEMPLATE.read_text(encoding="utf-8") + extra
+    text = _TEMPLATE.read_text(encoding="utf-8")
     if steps.dry_run:
         steps.tell(f"✓ {path}: se crearía a partir de la plantilla")
         return

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.schedule import ownership
 from estado_eventos.schedule.calendar import calendar
-from estado_eventos.schedule.job import SYSTEM_USER, Job, ScheduleError, with_executable
+from estado_eventos.schedule.job import HOW_TO_INSTALL, SYSTEM_USER, Job, ScheduleError, with_executable
 from estado_eventos.schedule.status import ScheduleStatus, last_report
 from estado_eventos.schedule.steps import Steps, capture, compile_bytecode, need, write_settings
 from estado_eventos.schedule.units import sysusers, units
@@ -26,13 +27,16 @@ def install(job: Job, steps: Steps) -> None:
     job = with_executable(job)
     if not job.user:
         _check_visible(Path(job.executable))
+        ownership.check_program(job)
+        ownership.check_settings(Path(job.env_file))
         _create_user(steps)
         write_settings(steps, Path(job.env_file), 0o640)
-        _let_read(steps, Path(job.env_file))
+        # Que el usuario del servicio pueda leer la configuración, y nadie más que él y root.
+        steps.give(Path(job.env_file), SYSTEM_USER, 0o640)
         compile_bytecode(steps)
     else:
         write_settings(steps, Path(job.env_file), 0o600)
-        steps.run("mkdir", "-p", "-m", "700", str(job.state_directory))
+        steps.make_directory(job.state_directory)
     changed = [name for name, text in units(job).items() if steps.write(_directory(job) / name, text)]
     steps.run(*_systemctl(job), "daemon-reload")
     for unit in (f"{job.unit}.timer", f"{job.unit}-api.socket"):
@@ -114,10 +118,7 @@ def _check_rights(job: Job, steps: Steps) -> None:
 
 def _check_visible(executable: Path) -> None:
     if any(executable.is_relative_to(hidden) for hidden in _HIDDEN):
-        raise ScheduleError(
-            f"{executable} está donde el servicio, aislado, no puede leer. "
-            "Instale el programa con «pipx install --global estado-eventos» y repita"
-        )
+        raise ScheduleError(f"{executable} está donde el servicio, aislado, no puede leer", HOW_TO_INSTALL)
 
 
 def _create_user(steps: Steps) -> None:
@@ -132,11 +133,6 @@ def _delete_user(steps: Steps, settings: Path) -> None:
     if steps.delete(_SYSUSERS):
         # El grupo desaparece: que la configuración no quede de un número que mañana sea de otro.
         for path in settings.glob("*.env"):
-            steps.run("chown", "root:root", str(path), check=False)
+            with suppress(ScheduleError):
+                steps.give(path, "root", 0o600)
         steps.run("userdel", SYSTEM_USER, check=False)
-
-
-def _let_read(steps: Steps, path: Path) -> None:
-    """Que el usuario del servicio pueda leer la configuración, y nadie más que él y root."""
-    steps.run("chown", f"root:{SYSTEM_USER}", str(path))
-    steps.run("chmod", "u=rw,g=r,o=", str(path))

@@ -1,16 +1,16 @@
-"""Los textos que se instalan: las unidades de systemd, el usuario y el bloque de cron. Sin E/S."""
+"""Los textos que se instalan: las unidades de systemd y el usuario. Sin E/S."""
 
-import shlex
 from pathlib import PurePath
 
-from estado_eventos.schedule.calendar import calendar, cron_fields
+from estado_eventos.schedule.calendar import calendar
 from estado_eventos.schedule.job import SYSTEM_USER, Job
 
-FLOCK = "/usr/bin/flock"
 _CREDENTIALS = ("BACKEND_EMAIL", "BACKEND_PASSWORD", "BACKEND_JWT_TOKEN", "HEARTBEAT_URL")
 
 _USER_SANDBOX = """\
 NoNewPrivileges=yes
+# Un volcado de memoria llevaría la contraseña.
+LimitCORE=0
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
@@ -27,9 +27,12 @@ _SANDBOX = f"""\
 AmbientCapabilities=
 CapabilityBoundingSet=
 DevicePolicy=closed
+# Ahí puede escribir cualquiera, y no se vacían al acabar.
+InaccessiblePaths=-/dev/shm -/run/lock
 KeyringMode=private
 PrivateDevices=yes
 PrivateIPC=yes
+PrivateMounts=yes
 PrivateTmp=yes
 PrivateUsers=yes
 ProcSubset=pid
@@ -178,23 +181,6 @@ def units(job: Job) -> dict[str, str]:
 def sysusers() -> str:
     """El usuario del sistema con que se ejecuta (sysusers.d)."""
     return f'u {SYSTEM_USER} - "Estado de Eventos" - -\n'
-
-
-def cron_block(job: Job, flock: str = FLOCK) -> str:
-    """El bloque del crontab, entre sus marcas. `flock` impide que una pasada alcance a la siguiente."""
-    command = shlex.join(
-        (flock, "-n", str(job.env_file), str(job.executable), "--env-file", str(job.env_file), "run-once", "--quiet")
-    )
-    settings = f"SCHEDULER_INTERVAL_SECONDS={job.interval} PASS_TIMEOUT={job.deadline:g}"
-    # En un crontab, «%» es un salto de línea.
-    line = f"{cron_fields(job.interval)} {settings} {command}".replace("%", r"\%")
-    begin, end = cron_marks(job.unit)
-    return f"{begin}\n{line}\n{end}\n"
-
-
-def cron_marks(unit: str) -> tuple[str, str]:
-    """Las líneas entre las que está lo nuestro."""
-    return f"# >>> {unit}: lo escribe «estado-eventos schedule install cron» >>>", f"# <<< {unit} <<<"
 
 
 def _header(job: Job, kind: str, suffix: str = "") -> str:
