@@ -1,6 +1,7 @@
 """El proceso que contesta por HTTP, ante quien abusa: avalanchas, silencios y quien no lee; y cuándo nace y acaba."""
 
 import contextlib
+import re
 import select
 import signal
 import socket
@@ -12,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from estado_eventos.monitoring.endpoint import MAX_METRICS_BYTES
-from estado_eventos.monitoring.serving import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ORIGIN, origin_of
-from tests.support.endpoint import HEALTH, Activation, Reply, a_report
+from estado_eventos.monitoring.serving import origin_of
+from tests.support.endpoint import HEALTH, QUICK, Activation, Reply, a_report
 from tests.support.program import PROGRAM, environment, run
 
 ELSEWHERE = "127.0.0.200"
+CONNECTIONS, CONNECTIONS_PER_ORIGIN = 256, 16
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def asked_until_there_is_room(server: Activation, source: str) -> Reply:
 def test_silent_connections_do_not_starve_the_others(healthy: dict[str, object], host: str) -> None:
     """Una dirección tiene 16 conexiones; las de más se cierran en el acto, y a otra dirección se le contesta."""
     with Activation(healthy, host=host) as server, contextlib.ExitStack() as stack:
-        silent = [stack.enter_context(server.connect()) for _ in range(MAX_CONNECTIONS_PER_ORIGIN)]
+        silent = [stack.enter_context(server.connect()) for _ in range(CONNECTIONS_PER_ORIGIN)]
         one_more = stack.enter_context(server.connect())
         assert is_turned_away(one_more)
 
@@ -67,10 +69,10 @@ def test_silent_connections_do_not_starve_the_others(healthy: dict[str, object],
 
 def test_a_flood_from_everywhere_has_a_limit(healthy: dict[str, object]) -> None:
     """En total hay 256 conexiones: las que pasan se cierran en el acto, y cuando una se va entra otra."""
-    origins = [f"127.0.1.{number}" for number in range(1, MAX_CONNECTIONS // MAX_CONNECTIONS_PER_ORIGIN + 1)]
+    origins = [f"127.0.1.{number}" for number in range(1, CONNECTIONS // CONNECTIONS_PER_ORIGIN + 1)]
     with Activation(healthy) as server, contextlib.ExitStack() as stack:
         held = [
-            stack.enter_context(server.connect(origin)) for origin in origins for _ in range(MAX_CONNECTIONS_PER_ORIGIN)
+            stack.enter_context(server.connect(origin)) for origin in origins for _ in range(CONNECTIONS_PER_ORIGIN)
         ]
         assert is_turned_away(stack.enter_context(server.connect(ELSEWHERE)))
         assert closed(held) == []
@@ -106,7 +108,7 @@ def test_clients_that_do_not_read_do_not_fill_the_memory(metrics_file: Path) -> 
     metrics_file.write_bytes(b"#" * MAX_METRICS_BYTES)
     with Activation({"METRICS_FILE": metrics_file}) as server, contextlib.ExitStack() as stack:
         for number in range(200):
-            client = stack.enter_context(server.connect(f"127.0.1.{number // MAX_CONNECTIONS_PER_ORIGIN + 1}"))
+            client = stack.enter_context(server.connect(f"127.0.1.{number // CONNECTIONS_PER_ORIGIN + 1}"))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             # Con el principio de la respuesta en la mano, el servidor ya tiene entero el cuerpo.
@@ -116,6 +118,19 @@ def test_clients_that_do_not_read_do_not_fill_the_memory(metrics_file: Path) -> 
     (peak,) = (int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
     assert peak < 100 * 1024
     assert server.endings == [(0, "")]
+
+
+def test_a_machine_without_room_is_one_line_and_another_process(healthy: dict[str, object]) -> None:
+    """Si el sistema no le deja aceptar, acaba con 70 y una línea, sin pila de llamadas; el siguiente contesta."""
+    few_files = ["sh", "-c", 'ulimit -n 12; exec "$@"', "sh", *QUICK]
+    with Activation(healthy, command=few_files) as server, contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(server.connect(f"127.0.2.{number}")) for number in range(12)]
+        assert is_turned_away(silent[0])
+        assert asked_until_there_is_room(server, ELSEWHERE).status == 200
+
+    assert {code for code, _ in server.endings} == {70, 0}
+    said = "".join(said for _, said in server.endings)
+    assert re.fullmatch(r"(\S+ \S+ - ERROR - fallo interno \(OSError\): systemd lo arrancará otra vez\n)+", said)
 
 
 @pytest.mark.parametrize(

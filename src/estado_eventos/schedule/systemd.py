@@ -72,7 +72,8 @@ def remove(job: Job, steps: Steps) -> None:
     for path in installed:
         steps.delete(path)
     steps.run(*_systemctl(job), "daemon-reload")
-    steps.run(*_systemctl(job), "reset-failed", f"{job.unit}.service", f"{job.unit}.timer", check=False)
+    ended = [f"{job.unit}{kind}" for kind in (".service", ".timer", "-api.service", "-api.socket")]
+    steps.run(*_systemctl(job), "reset-failed", *ended, check=False)
     if not job.user and not list(_directory(job).glob(f"{SYSTEM_USER}*.service")):
         _delete_user(steps, Path(job.env_file).parent)
     steps.tell(f"La configuración queda en {job.env_file}")
