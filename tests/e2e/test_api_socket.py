@@ -141,7 +141,8 @@ def test_one_process_answers_and_then_goes_away(machine: Container, port: int) -
     assert len(pids) == 1
     assert machine.run(["systemctl", "show", "--value", "--property=Result", API]).stdout.strip() == "success"
     assert fetch(machine, port, "/")[0] == 200
-    assert machine.journal(API) == []
+    # Lo demás lo dice systemd, que en un contenedor no puede configurar la red de otro.
+    assert [entry["MESSAGE"] for entry in machine.journal(API) if entry["_TRANSPORT"] == "stdout"] == []
 
 
 def test_a_flood_neither_stops_the_passes_nor_starves_the_monitors(

@@ -37,14 +37,13 @@ def install(job: Job, steps: Steps) -> None:
     steps.delete(_old_template(job))
     changed = [name for name, text in units(job).items() if steps.write(_directory(job) / name, text)]
     steps.run(*_systemctl(job), "daemon-reload")
+    steps.run(*_systemctl(job), "enable", "--now", f"{job.unit}.timer")
+    if f"{job.unit}.timer" in changed:
+        steps.run(*_systemctl(job), "restart", f"{job.unit}.timer")
     if job.listen:
-        # Con él en marcha, systemd no deja arrancar el socket; y así el siguiente es el programa de ahora.
-        steps.run(*_systemctl(job), "stop", f"{job.unit}-api.service", check=False)
-    for unit in (f"{job.unit}.timer", f"{job.unit}-api.socket"):
-        if unit in units(job):
-            steps.run(*_systemctl(job), "enable", "--now", unit)
-        if unit in changed:
-            steps.run(*_systemctl(job), "restart", unit)
+        # Los dos a la vez: con el proceso en marcha systemd no deja arrancar el socket, y el socket arranca el proceso.
+        steps.run(*_systemctl(job), "stop", f"{job.unit}-api.socket", f"{job.unit}-api.service", check=False)
+        steps.run(*_systemctl(job), "enable", "--now", f"{job.unit}-api.socket")
     steps.tell(f"Revise {job.env_file} y pruebe: {' '.join(_systemctl(job))} start {job.unit}.service")
 
 
