@@ -20,7 +20,7 @@ def test_shipped_files_are_what_show_prints() -> None:
     cron = run("schedule", "show", "cron")
 
     files = [(ROOT / "systemd" / f"estado-eventos.{kind}").read_text() for kind in ("service", "timer")]
-    api = [(ROOT / "systemd" / f"estado-eventos-api{kind}").read_text() for kind in (".socket", "@.service")]
+    api = [(ROOT / "systemd" / f"estado-eventos-api{kind}").read_text() for kind in (".socket", ".service")]
     assert systemd.stdout == "".join(files)
     assert with_api.stdout == "".join(files + api)
     assert cron.stdout == (ROOT / "crontab.example").read_text()

@@ -4,20 +4,23 @@ import http.client
 import io
 import json
 import re
+import select
 import socket
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.message import Message
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
 from estado_eventos.domain.report import Report
-from estado_eventos.monitoring.endpoint import EndpointConfig, respond
+from estado_eventos.monitoring.endpoint import EndpointConfig, Exchange
 from estado_eventos.output.streams import json_line
-from tests.support.program import PROGRAM, environment
+from tests.support.program import environment
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -50,6 +53,15 @@ class Reply:
         return json.loads(self.body)
 
 
+def respond(chunks: Iterable[bytes], config: EndpointConfig) -> bytes:
+    """Todo lo que se contesta a unos trozos, en este proceso; solo pide los que hacen falta."""
+    exchange = Exchange(config)
+    for chunk in chain(chunks, (b"",)):
+        if reply := exchange.receive(chunk):
+            return reply.head + reply.body
+    return b""
+
+
 def ask(request: bytes, site: EndpointConfig | None = None) -> Reply:
     """Lo que se contesta a unos bytes, en este proceso."""
     return Reply.read(respond([request], site or EndpointConfig()), with_body=not request.startswith(b"HEAD"))
@@ -68,64 +80,83 @@ def a_report(ago: float = 30, **changes: Any) -> str:
     )
 
 
-@dataclass
-class Inetd:
-    """Lo que hace systemd con `Accept=yes`: por cada conexión, un proceso con ella por entrada y salida."""
+QUICK = (sys.executable, "-c", "import sys; from estado_eventos.cli.http import main; sys.exit(main({idle}))")
+"""El mandato `http` sin esperar los diez segundos de verdad a que nadie pregunte."""
 
-    env: Mapping[str, object] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
+class Activation:
+    """Lo que hace systemd con `Accept=no`: escucha, y con la primera conexión arranca un proceso que hereda el socket.
+
+    Con `host="::"` escucha también en IPv4.
+    """
+
+    def __init__(
+        self,
+        env: Mapping[str, object] | None = None,
+        *,
+        idle: float = 0.3,
+        command: Sequence[str] = QUICK,
+        host: str = "127.0.0.1",
+    ) -> None:
         """Escucha ya; el buffer de salida es pequeño, para que ninguna respuesta grande quepa de golpe."""
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.processes: list[subprocess.Popen[str]] = []
+        self.endings: list[tuple[int, str]] = []
+        self._env = env or {}
+        self._command = [word.format(idle=idle) for word in command]
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server(
+            (host, 0), family=family, dualstack_ipv6=family == socket.AF_INET6, backlog=1024
+        )
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        self.address = self._listener.getsockname()
+        self.address = ("127.0.0.1", self._listener.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.address[1]}"
-        # La última conexión, la que lo para; las que llegaron antes se atienden.
-        self._last = socket.socket()
-        self._last.bind(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._stop, self._stopped = socket.socketpair()
+        self._thread = threading.Thread(target=self._activate, daemon=True)
 
     def __enter__(self) -> Self:
-        """Empieza a aceptar."""
+        """Empieza a mirar si alguien pregunta."""
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Deja de aceptar y espera a los procesos."""
-        with self._last, self._listener:
-            self._last.connect(self.address)
-            self._thread.join()
-        self.endings = [(process.wait(30), process.communicate()[1].decode()) for process in self.processes]
+        """Deja de mirar y espera al proceso."""
+        with self._listener, self._stop, self._stopped:
+            self._stop.sendall(b"x")
+            self._thread.join(60)
+            if self._thread.is_alive():
+                self.terminate()
+                self._thread.join()
 
-    def _accept(self) -> None:
-        while True:
-            connection, peer = self._listener.accept()
-            with connection:
-                if peer == self._last.getsockname():
-                    return
-                # Quien acepta sin bloquearse pasa así el socket.
-                connection.settimeout(0)
-                self.processes.append(
-                    subprocess.Popen(
-                        [*PROGRAM, "http"],
-                        env=environment(**self.env),
-                        cwd="/",
-                        stdin=connection.fileno(),
-                        stdout=connection.fileno(),
-                        stderr=subprocess.PIPE,
-                    )
-                )
+    def _activate(self) -> None:
+        while self._listener in select.select([self._listener, self._stopped], [], [])[0]:
+            # El socket es el descriptor 3, y el PID de quien lo recibe, el de quien lee (sd_listen_fds(3)).
+            handed = 'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<&0 0</dev/null'
+            process = subprocess.Popen(
+                ["sh", "-c", handed, "sh", *self._command],
+                env=environment(**self._env),
+                cwd="/",
+                stdin=self._listener.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+            )
+            self.processes.append(process)
+            said, _ = process.communicate()
+            self.endings.append((process.returncode, said))
 
-    def connect(self) -> socket.socket:
-        """Una conexión nueva, con paciencia de sobra."""
-        return socket.create_connection(self.address, timeout=30)
+    def terminate(self) -> None:
+        """Para al proceso de ahora, como `systemctl stop`."""
+        self.processes[-1].terminate()
 
-    def exchange(self, data: bytes) -> bytes:
+    def connect(self, source: str = "127.0.0.1") -> socket.socket:
+        """Una conexión nueva, desde la dirección que sea y con paciencia de sobra."""
+        return socket.create_connection(self.address, timeout=30, source_address=(source, 0))
+
+    def exchange(self, data: bytes, source: str = "127.0.0.1") -> bytes:
         """Manda unos bytes sin colgar y devuelve todo lo que contesta hasta que cuelga él."""
-        with self.connect() as connection:
+        with self.connect(source) as connection:
             connection.sendall(data)
             return b"".join(received(connection))
 

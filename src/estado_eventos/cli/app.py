@@ -96,16 +96,12 @@ def token(context: typer.Context, check: Check = False) -> int:
 
 
 @app.command(cls=SpanishCommand, hidden=True)
-def http(context: typer.Context) -> None:
-    """Contesta por la salida a la petición HTTP que llega por la entrada; lo ejecuta systemd en cada conexión."""
-    from estado_eventos.monitoring.endpoint import EndpointConfig, serve
+def http() -> int:
+    """Contesta por HTTP en el socket que entrega systemd, y acaba cuando nadie pregunta."""
+    # `__main__` no pasa por aquí: importar los demás mandatos cuesta más que contestar.
+    from estado_eventos.cli.http import main
 
-    try:
-        settings = _load(context, quiet=True, half_account=True).settings
-    except SettingsError:
-        serve(EndpointConfig(problem="la configuración no vale; el registro dice por qué"))
-        raise
-    serve(EndpointConfig(settings.scheduler_interval_seconds, settings.report_file, settings.metrics_file))
+    return main()
 
 
 @app.command("check", cls=SpanishCommand)

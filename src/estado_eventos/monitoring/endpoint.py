@@ -1,37 +1,31 @@
-"""Una respuesta HTTP por stdin y stdout: `/health`, `/` y `/metrics` del servicio antiguo, sin demonio.
+"""Lo que se contesta a una petición HTTP: `/health`, `/` y `/metrics` del servicio antiguo. Los sockets, en `serving`.
 
-systemd acepta cada conexión y arranca un proceso, que contesta a una petición y acaba. No se importa nada pesado (ni
-httpx, ni pydantic, ni asyncio): lo que se tarda en arrancar se paga en cada petición.
+No se importa nada pesado (ni httpx, ni pydantic, ni typer): lo que se tarda en arrancar lo espera quien pregunta.
 """
 
-import contextlib
 import json
 import logging
-import os
 import re
-import signal
-import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
-from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote
 
 import h11
 
 from estado_eventos import __version__
+from estado_eventos.domain.exit_codes import spoken_code
 from estado_eventos.domain.report import REPORT_HEAD_BYTES, read_last_report
-from estado_eventos.domain.text import printable, spoken_lag
+from estado_eventos.domain.text import spoken_lag
 from estado_eventos.output.files import read_file
 
-EXCHANGE_SECONDS = 5.0  # De la primera lectura al adiós, por despacio que vaya el cliente.
 MAX_REQUEST_BYTES = 16 * 1024
-MAX_METRICS_BYTES = _MAX_DRAINED_BYTES = 1 << 20
+MAX_METRICS_BYTES = 1 << 20
 _STALE_INTERVALS = 3
-_STDIN, _STDOUT = 0, 1
 # Cómo puede empezar una petición: una línea a medias, o entera y lo que la siga.
 _BEGINNING = re.compile(rb"[!-~]+( [!-~]*){0,2}\r?|[!-~]+ [!-~]+ HTTP/\d\.\d\r?\n.*", re.DOTALL)
 _log = logging.getLogger(__name__)
@@ -48,77 +42,61 @@ class EndpointConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """Una respuesta HTTP: la cabecera, ya escrita, y el cuerpo."""
+
+    head: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     status: HTTPStatus
     body: bytes
     content_type: str = "application/json"
 
 
-def serve(config: EndpointConfig) -> None:
-    """Contesta por stdout a la petición que llega por stdin, sean un socket o tuberías; de la red no lanza nada."""
-    # El tiempo se acaba con el proceso: una excepción podría perderse en un `except` ajeno y dejarlo esperando.
-    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
-    signal.setitimer(signal.ITIMER_REAL, EXCHANGE_SECONDS)
-    with contextlib.suppress(OSError):
-        os.set_blocking(_STDIN, True)
-        os.set_blocking(_STDOUT, True)
-        if reply := respond(iter(lambda: os.read(_STDIN, MAX_REQUEST_BYTES), b""), config):
-            with os.fdopen(_STDOUT, "wb", closefd=False) as stdout:
-                stdout.write(reply)
-            _hang_up()
-    signal.setitimer(signal.ITIMER_REAL, 0)
+class Exchange:
+    """Una petición, que llega a trozos, y su respuesta; ni el cuerpo ni lo que venga detrás la cambian."""
 
+    def __init__(self, config: EndpointConfig) -> None:
+        """Aún no ha llegado nada."""
+        self._config = config
+        self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_REQUEST_BYTES - 1)
+        self._room = MAX_REQUEST_BYTES
 
-def _hang_up() -> None:
-    """Se despide y espera a que cuelgue el cliente: cerrar con algo sin leer borraría la respuesta de camino (RST)."""
-    # La familia da igual: no se usa. Con una tubería `shutdown` falla, y ahí no hay de qué despedirse.
-    with socket.fromfd(_STDIN, socket.AF_INET, socket.SOCK_STREAM) as connection:
-        connection.shutdown(socket.SHUT_WR)
-        drained = 0
-        while drained < _MAX_DRAINED_BYTES and (chunk := connection.recv(64 * 1024)):
-            drained += len(chunk)
+    def receive(self, chunk: bytes) -> Reply | None:
+        """La respuesta, en cuanto se sabe cuál; un trozo vacío es que el cliente no manda más."""
+        try:
+            request = self._read(chunk)
+        except h11.RemoteProtocolError as error:
+            status = HTTPStatus(error.error_status_hint)
+            return self._written(_error(status, "no es una petición que se entienda"))
+        if request is None:
+            return None
+        return self._written(_answer(request, self._config), with_body=request.method != b"HEAD")
 
-
-def respond(chunks: Iterable[bytes], config: EndpointConfig) -> bytes:
-    """La respuesta a la primera petición de lo que manda el cliente; nada, si no manda nada.
-
-    Solo pide los trozos de la cabecera: ni el cuerpo ni lo que venga detrás cambian la respuesta.
-    """
-    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_REQUEST_BYTES - 1)
-    try:
-        request = _read_request(connection, chunks)
-    except h11.RemoteProtocolError as error:
-        return _written(connection, _error(HTTPStatus(error.error_status_hint), "no es una petición que se entienda"))
-    return _written(connection, _answer(request, config), with_body=request.method != b"HEAD") if request else b""
-
-
-def _read_request(connection: h11.Connection, chunks: Iterable[bytes]) -> h11.Request | None:
-    room = MAX_REQUEST_BYTES
-    for chunk in chain(chunks, (b"",)):
-        connection.receive_data(chunk[:room])
-        room -= len(chunk)
-        event = connection.next_event()
-        if isinstance(event, h11.Request):
-            return event
-        if event is h11.NEED_DATA and not _BEGINNING.fullmatch(connection.trailing_data[0]):
+    def _read(self, chunk: bytes) -> h11.Request | None:
+        self._connection.receive_data(chunk[: self._room])
+        self._room -= len(chunk)
+        event = self._connection.next_event()
+        if event is h11.NEED_DATA and not _BEGINNING.fullmatch(self._connection.trailing_data[0]):
             raise h11.RemoteProtocolError("lo que sigue no puede hacer de esto una petición")
-    return None
+        return event if isinstance(event, h11.Request) else None
 
-
-def _written(connection: h11.Connection, answer: _Answer, *, with_body: bool = True) -> bytes:
-    headers = [
-        ("Content-Type", answer.content_type),
-        ("Content-Length", str(len(answer.body))),
-        ("Date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())),
-        ("Server", "estado-eventos"),
-        ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Allow", "GET, HEAD"),
-        ("Connection", "close"),
-    ]
-    head = h11.Response(status_code=answer.status, headers=headers, reason=answer.status.phrase)
-    events = (head, h11.Data(data=answer.body if with_body else b""), h11.EndOfMessage())
-    return b"".join(connection.send(event) or b"" for event in events)
+    def _written(self, answer: _Answer, *, with_body: bool = True) -> Reply:
+        headers = [
+            ("Content-Type", answer.content_type),
+            ("Content-Length", str(len(answer.body))),
+            ("Date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())),
+            ("Server", "estado-eventos"),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Allow", "GET, HEAD"),
+            ("Connection", "close"),
+        ]
+        head = h11.Response(status_code=answer.status, headers=headers, reason=answer.status.phrase)
+        return Reply(self._connection.send(head) or b"", answer.body if with_body else b"")
 
 
 def _answer(request: h11.Request, config: EndpointConfig) -> _Answer:
@@ -161,12 +139,13 @@ def _health(config: EndpointConfig) -> _Answer:
     if last is None:
         return _unreadable("no es un informe")
     age = (datetime.now(UTC) - last.ended_at).total_seconds()
-    detail = f"la última pasada falló ({last.outcome}, {last.exit_code}): {last.error}"
+    # En nuestras palabras: las del informe pueden ser del backend, y aquí pregunta cualquiera.
+    detail = f"la última pasada falló con {last.exit_code}, {spoken_code(last.exit_code)}"
     if stale := abs(age) > _STALE_INTERVALS * config.interval_seconds:
         when = f"hace {spoken_lag(age)}" if age > 0 else f"en el futuro, dentro de {spoken_lag(-age)}"
         detail = f"la última pasada acabó {when}; tiene que haber una cada {spoken_lag(config.interval_seconds)}"
     if stale or last.exit_code:
-        return _error(HTTPStatus.SERVICE_UNAVAILABLE, printable(detail))
+        return _error(HTTPStatus.SERVICE_UNAVAILABLE, detail)
     return _json(HTTPStatus.OK, status="ok")
 
 
@@ -187,7 +166,13 @@ def _metrics(config: EndpointConfig) -> _Answer:
         return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "las métricas no se pueden leer")
     if len(body) > MAX_METRICS_BYTES:
         return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "las métricas ocupan demasiado")
-    return _Answer(HTTPStatus.OK, body, "text/plain; version=0.0.4; charset=utf-8")
+    return _Answer(HTTPStatus.OK, _shared(body), "text/plain; version=0.0.4; charset=utf-8")
+
+
+@lru_cache(maxsize=1)
+def _shared(body: bytes) -> bytes:
+    """Los mismos bytes, en el mismo objeto: doscientos clientes que no leen no son doscientas copias en memoria."""
+    return body
 
 
 _ROUTES: dict[str, Callable[[EndpointConfig], _Answer]] = {"": _info, "/health": _health, "/metrics": _metrics}

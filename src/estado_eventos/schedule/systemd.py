@@ -37,13 +37,17 @@ def install(job: Job, steps: Steps) -> None:
     else:
         write_settings(steps, Path(job.env_file), 0o600)
         steps.make_directory(job.state_directory)
+    # El de antes, que arrancaba un proceso por conexión.
+    steps.delete(_old_template(job))
     changed = [name for name, text in units(job).items() if steps.write(_directory(job) / name, text)]
     steps.run(*_systemctl(job), "daemon-reload")
-    for unit in (f"{job.unit}.timer", f"{job.unit}-api.socket"):
-        if unit in units(job):
-            steps.run(*_systemctl(job), "enable", "--now", unit)
-        if unit in changed:
-            steps.run(*_systemctl(job), "restart", unit)
+    steps.run(*_systemctl(job), "enable", "--now", f"{job.unit}.timer")
+    if f"{job.unit}.timer" in changed:
+        steps.run(*_systemctl(job), "restart", f"{job.unit}.timer")
+    if job.listen:
+        # Los dos a la vez: con el proceso en marcha systemd no deja arrancar el socket, y el socket arranca el proceso.
+        steps.run(*_systemctl(job), "stop", f"{job.unit}-api.socket", f"{job.unit}-api.service", check=False)
+        steps.run(*_systemctl(job), "enable", "--now", f"{job.unit}-api.socket")
     steps.tell(f"Revise {job.env_file} y pruebe: {' '.join(_systemctl(job))} start {job.unit}.service")
 
 
@@ -51,19 +55,28 @@ def remove(job: Job, steps: Steps) -> None:
     """Deshace `install` y deja la configuración. Lanza `ScheduleError`."""
     _check_manager(job)
     _check_rights(job, steps)
-    installed = [path for path in map(_directory(job).joinpath, units(replace(job, listen="[::]:1"))) if path.exists()]
+    ours = [*map(_directory(job).joinpath, units(replace(job, listen="[::]:1"))), _old_template(job)]
+    installed = [path for path in ours if path.exists()]
     if not installed:
         steps.tell(f"= {job.unit}: no está instalado")
         return
     for unit in (f"{job.unit}.timer", f"{job.unit}-api.socket"):
         if _directory(job) / unit in installed:
             steps.run(*_systemctl(job), "disable", "--now", unit, check=False)
-    steps.run(*_systemctl(job), "stop", f"{job.unit}.service", f"{job.unit}-api@*.service", check=False)
+    steps.run(
+        *_systemctl(job),
+        "stop",
+        f"{job.unit}.service",
+        f"{job.unit}-api.service",
+        f"{job.unit}-api@*.service",
+        check=False,
+    )
     steps.run("rm", "-rf", str(job.state_directory))
     for path in installed:
         steps.delete(path)
     steps.run(*_systemctl(job), "daemon-reload")
-    steps.run(*_systemctl(job), "reset-failed", f"{job.unit}.service", f"{job.unit}.timer", check=False)
+    ended = [f"{job.unit}{kind}" for kind in (".service", ".timer", "-api.service", "-api.socket")]
+    steps.run(*_systemctl(job), "reset-failed", *ended, check=False)
     if not job.user and not list(_directory(job).glob(f"{SYSTEM_USER}*.service")):
         _delete_user(steps, Path(job.env_file).parent)
     steps.tell(f"La configuración queda en {job.env_file}")
@@ -99,6 +112,10 @@ def _systemctl(job: Job) -> tuple[str, ...]:
 
 def _directory(job: Job) -> Path:
     return Path.home() / ".config/systemd/user" if job.user else Path("/etc/systemd/system")
+
+
+def _old_template(job: Job) -> Path:
+    return _directory(job) / f"{job.unit}-api@.service"
 
 
 def _check_manager(job: Job) -> None:

@@ -121,7 +121,7 @@ WantedBy=timers.target
 
 
 def api_socket(job: Job) -> str:
-    """El socket de `GET /health`: systemd escucha y arranca un proceso por conexión; entretanto no hay nada."""
+    """El socket de `GET /health`: systemd escucha y arranca un proceso cuando alguien pregunta; antes no hay nada."""
     return f"""\
 {_header(job, "socket", "-api")}
 [Unit]
@@ -129,12 +129,8 @@ Description=Estado de Eventos: GET /health en {job.listen}
 
 [Socket]
 ListenStream={job.listen}
-Accept=yes
+Accept=no
 NoDelay=yes
-# Muchas conexiones a la vez se rechazan; y por muchas que lleguen, el socket no se da por perdido.
-MaxConnections=16
-MaxConnectionsPerSource=8
-TriggerLimitIntervalSec=0
 
 [Install]
 WantedBy=sockets.target
@@ -142,31 +138,35 @@ WantedBy=sockets.target
 
 
 def api_service(job: Job) -> str:
-    """El servicio que contesta a una conexión: lee el último informe y las métricas, y nada más.
+    """El servicio que contesta mientras alguien pregunta: lee el último informe y las métricas, y nada más.
 
     No lee la configuración, que tiene la contraseña: lo que necesita va en la unidad. Y no tiene red: el socket le
-    llega ya conectado.
+    llega ya abierto.
     """
-    command = " ".join(_quoted(word) for word in (str(job.executable), "--env-file", "/dev/null", "http"))
     metrics = f"Environment={_quoted(f'METRICS_FILE={job.metrics_file}')}\n" if job.metrics_file else ""
     return f"""\
-{_header(job, "service", "-api@")}
+{_header(job, "service", "-api")}
 [Unit]
-Description=Estado de Eventos: una respuesta HTTP
-CollectMode=inactive-or-failed
+Description=Estado de Eventos: respuestas HTTP
 
 [Service]
-ExecStart=-{command}
+ExecStart={_quoted(str(job.executable))} http
 Environment=SCHEDULER_INTERVAL_SECONDS={job.interval}
 Environment=REPORT_FILE={job.state_specifier}/report.json
-{metrics}StandardInput=socket
-StandardOutput=socket
-StandardError=journal
-# Sin una línea de systemd por petición.
-LogLevelMax=notice
+{metrics}# Ninguna avalancha de peticiones retrasa una pasada.
+CPUWeight=idle
+CPUQuota=25%
 Nice=10
-RuntimeMaxSec=10
+# Si no puede ni arrancar (se está actualizando), se prueba cada poco y las preguntas esperan: el socket no se pierde.
+Restart=on-failure
+RestartSec=5
+RestartPreventExitStatus=78
 TimeoutStopSec=2
+# Lo que dice son avisos; ni una línea de systemd cada vez que arranca, ni un journal lleno por mucho que pregunten.
+SyslogLevel=warning
+LogLevelMax=notice
+LogRateLimitIntervalSec=60
+LogRateLimitBurst=20
 {_USER_SANDBOX if job.user else _API_SANDBOX}"""
 
 
@@ -174,7 +174,7 @@ def units(job: Job) -> dict[str, str]:
     """Las unidades de un trabajo, por su nombre de archivo."""
     found = {f"{job.unit}.service": service_unit(job), f"{job.unit}.timer": timer_unit(job)}
     if job.listen:
-        found |= {f"{job.unit}-api.socket": api_socket(job), f"{job.unit}-api@.service": api_service(job)}
+        found |= {f"{job.unit}-api.socket": api_socket(job), f"{job.unit}-api.service": api_service(job)}
     return found
 
 
