@@ -217,8 +217,10 @@ class BearerAuth(Signer):
 
     def _explain_denial(self) -> tuple[str, str]:
         if self._account:
-            hint = "Compruebe que BACKEND_URL y AUTH_URL son del mismo"
-            return "el backend no acepta ni el token recién dado", hint
+            return (
+                "el backend no acepta ni el token recién dado",
+                "Compruebe que BACKEND_URL y AUTH_URL son del mismo",
+            )
         if self._token and self._token.expires_at and self._token.expired(datetime.now(UTC)):
             return (
                 f"el token de BACKEND_JWT_TOKEN caducó el {self._token.expires_at:%Y-%m-%d a las %H:%M:%S} UTC",

@@ -10,11 +10,12 @@ from pathlib import Path, PurePath
 from estado_eventos.config import sources
 from estado_eventos.domain.exit_codes import CodedError, ExitCode
 from estado_eventos.domain.text import printable
+from estado_eventos.reconcile.lock import SERVICE_USER
 
 DEFAULT_NAME = "estado-eventos"
 DEFAULT_EXECUTABLE = PurePath("/usr/local/bin/estado-eventos")
 SETTINGS_DIRECTORY = PurePath("/etc/estado-eventos")
-SYSTEM_USER = "estado-eventos"
+SYSTEM_USER = SERVICE_USER
 _SYSTEM_STATE, _USER_STATE = Path("/var/lib"), ".local/state"
 HOW_TO_INSTALL = (
     "Instale el programa como root, desde una copia del repositorio o con su rueda: «pipx install --global RUTA»"
