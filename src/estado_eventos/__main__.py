@@ -1,8 +1,12 @@
 """El arranque del proceso: lo que tiene que pasar antes de importar nada y después de que todo acabe."""
 
+import signal
+
+# Antes que nada: un Ctrl-C mientras se importa sería un volcado de pila; así es solo una muerte por señal (130).
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import gc
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -10,8 +14,6 @@ from collections.abc import Callable
 
 def main() -> None:
     """Ejecuta el programa y acaba el proceso con su código de salida."""
-    # Un Ctrl-C mientras se importa sería un volcado de pila; así es solo una muerte por señal (130).
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _fill_closed_streams()
     # Un hilo reserva 8 MiB de pila; con un límite de memoria no cabrían los que resuelven nombres.
     threading.stack_size(1 << 20)
