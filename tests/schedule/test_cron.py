@@ -230,6 +230,21 @@ def test_cron_dry_run_changes_nothing(home: Path) -> None:
     assert sorted(path.name for path in home.iterdir()) == ["bin", "lib"]
 
 
+def test_credentials_in_clear_are_said_when_installing(home: Path) -> None:
+    """Al instalar con una contraseña y un `BACKEND_URL` por http a otra máquina, se avisa de que irá en claro."""
+    settings = home / "conf" / "x.env"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text("BACKEND_URL=http://admin.example\nBACKEND_EMAIL=a@b\nBACKEND_PASSWORD=secreta\n")
+    settings.chmod(0o600)
+
+    shown = schedule(home, "install", "cron", "--dry-run")
+
+    assert shown.code == 0
+    assert shown.stdout.splitlines()[-1] == (
+        "! BACKEND_URL es http: la contraseña y el token irán en claro hasta «admin.example»"
+    )
+
+
 def test_a_flock_of_the_path_is_not_the_one_that_is_written(home: Path) -> None:
     """El `flock` que haya en el PATH de quien instala puede ser de cualquiera: en el crontab va el del sistema."""
     (home / "bin" / "flock").write_text("#!/bin/sh\n")

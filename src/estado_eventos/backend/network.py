@@ -59,6 +59,15 @@ def is_loopback(host: str) -> bool:
     return is_address(resolvable(host)) and ipaddress.ip_address(resolvable(host)).is_loopback
 
 
+def in_clear(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Las variables por las que una contraseña o un token van en claro por la red, y hasta qué servidor."""
+    if settings.backend_jwt_token or settings.backend_password:
+        for name in ("backend_url", "auth_url"):
+            url = httpx.URL(getattr(settings, name) or "")
+            if url.scheme == "http" and not is_loopback(url.host):
+                yield name.upper(), url.host
+
+
 def is_address(host: str) -> bool:
     """Si ya es una dirección y no hay ningún nombre que resolver."""
     try:

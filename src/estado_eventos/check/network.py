@@ -11,14 +11,7 @@ from dataclasses import dataclass
 import httpx
 
 from estado_eventos.backend.account import account_of
-from estado_eventos.backend.network import (
-    explain_transport,
-    is_address,
-    is_loopback,
-    resolvable,
-    same_origin,
-    tls_context,
-)
+from estado_eventos.backend.network import explain_transport, in_clear, is_address, resolvable, same_origin, tls_context
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.exit_codes import ExitCode
@@ -71,15 +64,11 @@ def ignored_proxies(settings: Settings, *, reached: bool) -> Iterator[Finding]:
         yield good("proxy", message) if reached else problem("proxy", message, cure)
 
 
-def in_clear(settings: Settings) -> Iterator[Finding]:
+def clear(settings: Settings) -> Iterator[Finding]:
     """Los servidores a los que la contraseña o el token van en claro por la red."""
-    if not (settings.backend_jwt_token or account_of(settings)):
-        return
-    for name in ("backend_url", "auth_url"):
-        url = httpx.URL(getattr(settings, name) or "")
-        if url.scheme == "http" and not is_loopback(url.host):
-            message = f"{name.upper()} es http: la contraseña y el token van en claro hasta «{url.host}»"
-            yield problem("clear", message, f"Si el servidor habla https, ponga https:// en {name.upper()}")
+    for variable, host in in_clear(settings):
+        message = f"{variable} es http: la contraseña y el token van en claro hasta «{host}»"
+        yield problem("clear", message, f"Si el servidor habla https, ponga https:// en {variable}")
 
 
 async def reach(target: Target, settings: Settings) -> AsyncIterator[Finding]:

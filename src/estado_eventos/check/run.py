@@ -51,7 +51,7 @@ async def _collect(findings: AsyncIterator[Finding], into: list[Finding]) -> Non
 
 async def _path_to_backend(loaded: Loaded, tokens: HeldTokens) -> AsyncIterator[Finding]:
     """De la red hacia arriba; donde no se puede seguir, se para."""
-    for finding in network.in_clear(loaded.settings):
+    for finding in network.clear(loaded.settings):
         yield finding
     reached = True
     for target in network.targets(loaded.settings, login_needed=tokens.usable is None):

@@ -85,6 +85,7 @@ def install(
 
     job = with_settings(_job(context, which, name, user=user), interval, api=api)
     _actions(which).install(job, _steps(dry_run))
+    streams.write(f"! {warning}" for warning in job.warnings)
     return ExitCode.OK
 
 

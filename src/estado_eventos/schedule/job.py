@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path, PurePath
 
+from estado_eventos.backend.network import in_clear
 from estado_eventos.config import sources
 from estado_eventos.domain.exit_codes import CodedError, ExitCode
 from estado_eventos.domain.text import printable
@@ -50,6 +51,8 @@ class Job:
     listen: str | None = None
     """Dónde contesta por HTTP, como lo escribe systemd (`0.0.0.0:8001`), o `None` si no contesta."""
     metrics_file: PurePath | None = None
+    warnings: tuple[str, ...] = ()
+    """Lo que conviene decir a quien lo instala."""
 
     def __post_init__(self) -> None:
         """Nada que parta una línea llega a una unidad ni a un crontab, de donde saldría otra directiva u otro mandato.
@@ -148,6 +151,10 @@ def with_settings(job: Job, interval: int | None, *, api: bool) -> Job:
         deadline=settings.pass_timeout,
         listen=listen_address(settings.host, settings.port) if api else None,
         metrics_file=settings.metrics_file,
+        warnings=tuple(
+            f"{variable} es http: la contraseña y el token irán en claro hasta «{host}»"
+            for variable, host in in_clear(settings)
+        ),
     )
 
 
