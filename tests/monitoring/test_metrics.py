@@ -172,7 +172,8 @@ def test_any_report_makes_metrics_that_read_back(before: Report, report: Report)
         for result in list(Result)[:4]:
             assert found["last_events", result.value, part.transition.name] == part.count(result)
     ended = found[RUN,]
-    assert found[SUCCESS,] <= ended
+    # Otro trabajo pudo acabar después y escribir antes; una hora que aún no ha llegado, no vale.
+    assert found[SUCCESS,] <= max(ended, time.time())
     assert report.exit_code != 0 or found[SUCCESS,] == ended
 
 

@@ -102,6 +102,7 @@ class Service(RuleBasedStateMachine):
             "BACKEND_URL": self.server.url,
             "TOKEN_CACHE_FILE": self.cache,
             "PASS_TIMEOUT": _PATIENCE,
+            "SCHEDULER_INTERVAL_SECONDS": 400,
         }
         account = {"BACKEND_EMAIL": self.backend.email, "BACKEND_PASSWORD": self.backend.password}
         return self.forks.start(*arguments, "--json", env=env | account)

@@ -21,7 +21,7 @@ from tests.support.passes import texts
 def _pass_with(rule: Rule) -> None:
     """Una pasada en este proceso; comprueba lo que vale conteste lo que conteste el servidor."""
     with FaultyServer(rule) as server:
-        completed = endure(server, "run-once", seconds=0.1, BACKEND_JWT_TOKEN="abc")
+        completed = endure(server, "run-once", seconds=0.1, BACKEND_JWT_TOKEN="abc.def.ghi")
     assert all(text.isprintable() for text in texts(completed.report))
 
 

@@ -154,7 +154,7 @@ def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
     """Un certificado caducado no vale, aunque sea de una autoridad conocida: 69, y el token no sale."""
     yesterday = datetime.now(UTC) - timedelta(days=1)
     with _tls_server(tmp_path, not_after=yesterday) as (server, authority):
-        completed = endure(server, seconds=1, SSL_CERT_FILE=authority, BACKEND_JWT_TOKEN="abc")
+        completed = endure(server, seconds=1, SSL_CERT_FILE=authority, BACKEND_JWT_TOKEN="abc.def.ghi")
 
     assert completed.code == 69
     assert "el certificado TLS no vale" in completed.report["error"]

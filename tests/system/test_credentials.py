@@ -69,7 +69,7 @@ def test_an_event_that_is_not_permitted_is_77() -> None:
         return denied.get(request.path) or obliging(request)
 
     with FaultyServer(rule) as server:
-        completed = endure(server, BACKEND_JWT_TOKEN="abc", seconds=2)
+        completed = endure(server, BACKEND_JWT_TOKEN="abc.def.ghi", seconds=2)
 
     assert completed.code == 77
     assert results(completed) == {"1": "failed", "2": "failed", "3": "done"}

@@ -11,7 +11,7 @@ from tests.support.inside import endure, run_inside
 from tests.support.passes import config, part_of, results
 from tests.support.reference.server import ReferenceBackend
 
-DIGITS = "9" * 10_000_000
+DIGITS = "9" * 8_000_000
 
 
 def obliging_texts(shape: str, *items: str) -> Rule:
@@ -113,7 +113,7 @@ def test_a_bad_item_costs_only_itself(bad: str) -> None:
 def test_what_a_list_answers_decides_the_code(reply: Any, code: int, words: str) -> None:
     """Cada respuesta imposible a una lista tiene su código y una frase que la nombra."""
     with FaultyServer(lambda _: reply) as server:
-        completed = run_inside("start", "--json", BACKEND_URL=server.url, BACKEND_JWT_TOKEN="abc")
+        completed = run_inside("start", "--json", BACKEND_URL=server.url, BACKEND_JWT_TOKEN="abc.def.ghi")
 
     assert completed.code == code
     assert words in completed.report["error"]

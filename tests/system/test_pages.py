@@ -88,7 +88,7 @@ def test_a_next_that_cannot_be_followed_is_not(following: object, words: str) ->
         FaultyServer(lambda _: answer(200, "[]")) as other,
         FaultyServer(Obliging([{"id": 1}], page=page)) as server,
     ):
-        completed = endure(server, BACKEND_JWT_TOKEN="abc")
+        completed = endure(server, BACKEND_JWT_TOKEN="abc.def.ghi")
 
     assert completed.code == 76
     assert words in completed.report["error"]
@@ -108,7 +108,7 @@ def test_redirects_are_not_followed(status: int) -> None:
             return elsewhere if request.path != FINISH.list_path and request.nth == 1 else obliging(request)
 
         with FaultyServer(rule) as server:
-            completed = endure(server, "run-once", BACKEND_JWT_TOKEN="abc")
+            completed = endure(server, "run-once", BACKEND_JWT_TOKEN="abc.def.ghi")
 
     (event,) = completed.report["transitions"]["finish"]["events"]
     assert completed.code == 76

@@ -88,7 +88,7 @@ def test_the_next_pass_waits_and_does_what_is_left(backend: ReferenceBackend) ->
         return Spoiled(hold) if request.path == START.list_path and request.nth == 2 else None
 
     with FaultyServer(slow_last_look, backend.url) as server:
-        env = unhurried(backend, server.url, SCHEDULER_INTERVAL_SECONDS=10, MAX_CONCURRENCY=1)
+        env = unhurried(backend, server.url, MAX_CONCURRENCY=1)
         late = start("start", "--json", env=env)
         assert reached.wait(30)
         ids += backend.add_events(due_start=3)
