@@ -1,13 +1,20 @@
 """La red: TLS, nombres que no se resuelven, orígenes y errores en palabras."""
 
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
-from estado_eventos.backend.network import explain_transport, is_address, same_origin
+from estado_eventos.backend.network import explain_transport, is_address, same_origin, tls_context
+from estado_eventos.config.settings import Settings
 from tests.support.faults import FaultyServer, answer
 from tests.support.program import run
 
@@ -57,6 +64,41 @@ def test_a_certificate_for_another_name_is_refused(authority: tuple[trustme.CA, 
 
     assert completed.code == 69
     assert "el certificado TLS no vale" in completed.report["error"]
+
+
+def test_a_name_that_is_only_in_the_subject_does_not_count(tmp_path: Path) -> None:
+    """Un certificado sin nombres alternativos no vale, aunque su sujeto se llame como el servidor: 69."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "sin-san.pem"
+    pem.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+
+    with FaultyServer(lambda _: answer(200, "[]"), tls=context) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        completed = run("run-once", "--json", env={"BACKEND_URL": url, "SSL_CERT_FILE": pem})
+
+    assert completed.code == 69
+    assert "el certificado TLS no vale" in completed.report["error"]
+    assert server.requests == []
+
+
+def test_an_old_tls_is_not_spoken() -> None:
+    """Por debajo de TLS 1.2 no se habla."""
+    settings = Settings(backend_url="https://a.example")
+
+    assert tls_context(settings).minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
 def test_a_name_that_does_not_resolve_is_named_as_such() -> None:
