@@ -1,47 +1,14 @@
 """El nombre del turno lo puede ocupar cualquiera de la máquina: no para las pasadas, y se dice quién es."""
 
-import hashlib
 import os
-import signal
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.support.faults import FaultyServer, Obliging
-from tests.support.inside import endure
+from tests.support.inside import endure, run_inside
+from tests.support.squatter import squatter
 
-NOBODY = 65534
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="hace falta ser root para hacerse pasar por otro usuario")
-
-
-@contextmanager
-def squatter(what: str, *, listens: bool, accepts: bool = False) -> Iterator[int]:
-    """Otro usuario que se sienta en el nombre de un turno; da su PID."""
-    name = "\0estado-eventos-" + hashlib.sha256(what.encode()).hexdigest()[:32]
-    ready, tell = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-        sitting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sitting.bind(name)
-        if listens:
-            sitting.listen(1)
-        os.write(tell, b"x")
-        while accepts:
-            sitting.accept()[0].close()
-        signal.pause()
-        os._exit(0)
-    os.read(ready, 1)
-    try:
-        yield pid
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(ready)
-        os.close(tell)
 
 
 @pytest.mark.parametrize("accepts", [False, True])
@@ -68,3 +35,18 @@ def test_a_name_that_nobody_answers_for_stops_nobody() -> None:
     assert completed.code == 0
     assert completed.report["transitions"]["start"]["done"] == 1
     assert "ERROR - El turno de las pasadas lo ocupa alguien que no lo usa" in completed.stderr
+
+
+def test_the_diagnosis_says_who_it_is() -> None:
+    """`check` avisa de quién ocupa el turno, con su PID o, si no escucha, sin él; con el turno libre, de nada."""
+    with FaultyServer(Obliging([])) as server:
+        free = run_inside("check", BACKEND_URL=server.url)
+        with squatter(f"{server.url} start", listens=True) as pid:
+            listening = run_inside("check", BACKEND_URL=server.url)
+        with squatter(f"{server.url} finish", listens=False):
+            mute = run_inside("check", BACKEND_URL=server.url)
+
+    assert "El turno" not in free.stdout
+    assert f"! El turno de las pasadas de inicio lo ocupa otro usuario (PID {pid}): no se le espera" in listening.stdout
+    assert f"→ Mire quién es: ps -fp {pid}" in listening.stdout
+    assert "! El turno de las pasadas de finalización lo ocupa alguien que no lo usa" in mute.stdout

@@ -11,6 +11,9 @@ from pathlib import Path
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.text import printable, spoken_lag
+from estado_eventos.domain.transitions import TRANSITIONS
+from estado_eventos.reconcile.lock import find_stranger
+from estado_eventos.reconcile.plan import Plan
 from estado_eventos.schedule.cron import cron_units
 from estado_eventos.schedule.job import DEFAULT_NAME, Job, ScheduleError
 from estado_eventos.schedule.status import last_report
@@ -51,9 +54,23 @@ class Machine:
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Si algo ejecuta el programa a su hora en esta máquina, y cómo acabó la última pasada."""
+    for finding in _locks(settings):
+        yield finding
     machine = await _look(min(_COMMAND_SECONDS, 0.8 * settings.pass_timeout))
     for finding in (*_schedule(machine), *_last_pass(settings, machine)):
         yield finding
+
+
+def _locks(settings: Settings) -> Iterator[Finding]:
+    """Si alguien ocupa el turno de las pasadas sin tener por qué."""
+    for transition in TRANSITIONS:
+        plan = Plan("check", (transition,), shard=settings.part)
+        for name in plan.locks(f"{settings.backend_url} {transition.name}"):
+            if stranger := find_stranger(name):
+                who = f"otro usuario (PID {stranger.pid})" if stranger.pid else "alguien que no lo usa"
+                message = f"El turno de las pasadas de {transition.noun} lo ocupa {who}: no se le espera"
+                cure = f"Mire quién es: ps -fp {stranger.pid}" if stranger.pid else "Mire quién es: sudo ss -xap"
+                yield problem("lock", message, cure)
 
 
 async def _look(seconds: float) -> Machine:

@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class PassLock:
 
         Da `False`, sin turno, si entretanto se pone `closing`; y `True` sin él si lo ocupa un extraño.
         """
-        name = "\0estado-eventos-" + hashlib.sha256(what.encode()).hexdigest()[:32]
+        name = _address(what)
         announced = False
         while (held := _take(name)) is None:
             if closing.is_set():
@@ -85,6 +86,35 @@ class PassLock:
         """Suelta todos los turnos: quien esperaba, sigue. Se puede llamar desde una señal."""
         for held in self._held:
             held.close()
+
+
+def _address(what: str) -> str:
+    return "\0estado-eventos-" + hashlib.sha256(what.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Quien ocupa un turno sin ser de confianza; `pid` es `None` si no escucha, que entonces no se sabe quién es."""
+
+    pid: int | None
+
+
+def find_stranger(what: str) -> Stranger | None:
+    """Quién ocupa el turno de `what` sin tener por qué; `None` si está libre o lo tiene alguien de confianza."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.settimeout(_PATIENCE_SECONDS)
+        try:
+            asking.connect(_address(what))
+        except OSError:
+            return None if _is_free(_address(what)) else Stranger(None)
+        pid, user = _peer(asking)
+        return Stranger(pid) if user not in _trusted_users() else None
+
+
+def _peer(connection: socket.socket) -> tuple[int, int]:
+    """El PID y el usuario que hay al otro lado, según el núcleo (unix(7), SO_PEERCRED)."""
+    pid, user, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return pid, user
 
 
 def _take(name: str) -> socket.socket | None:
@@ -122,9 +152,7 @@ async def _wait_for_holder(name: str) -> None:
             waiting.settimeout(0)
             try:
                 await loop.sock_connect(waiting, name)
-                pid, user, _ = _CREDENTIALS.unpack(
-                    waiting.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-                )
+                pid, user = _peer(waiting)
                 # Sin PID, no se llegó a conectar: ya esperan demasiados.
                 if pid and user not in _trusted_users():
                     raise _StrangerError(pid)
