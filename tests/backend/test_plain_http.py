@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.support.faults import FaultyServer, Raw, Request, answer
-from tests.support.inside import endure
+from tests.support.inside import endure, run_inside
 
 ACCOUNT: dict[str, Any] = {
     "BACKEND_URL": "http://admin.example",
@@ -21,8 +21,10 @@ def test_a_redirect_to_https_is_noticed_before_the_login() -> None:
     # Un proxy ve lo mismo que quien esté en el camino, y deja llamar al servidor por un nombre que no existe.
     with FaultyServer(rule) as road:
         completed = endure(road, "run-once", **{**ACCOUNT, "BACKEND_PROXY": road.url})
+        diagnosis = run_inside("check", **ACCOUNT, BACKEND_PROXY=road.url)
 
-    assert completed.code == 76
+    assert (completed.code, diagnosis.code) == (76, 76)
+    assert "redirige" in diagnosis.stdout
     assert road.count("POST") == 0
     assert all(b"secret" not in request.body for request in road.requests)
 

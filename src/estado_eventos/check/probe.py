@@ -11,7 +11,7 @@ from estado_eventos.backend.answers import Answer
 from estado_eventos.backend.auth import BearerAuth
 from estado_eventos.backend.client import Backend, request_headers
 from estado_eventos.backend.errors import BackendError, Denied
-from estado_eventos.backend.network import same_origin, tls_context
+from estado_eventos.backend.network import in_clear, same_origin, tls_context
 from estado_eventos.backend.signer import SENT
 from estado_eventos.backend.token import Token
 from estado_eventos.config.settings import Settings
@@ -20,6 +20,7 @@ from estado_eventos.reconcile.run import new_run_id
 
 _MAX_CANDIDATES = 12
 _USUAL_PREFIX = "events"
+_REDIRECTS = range(300, 400)
 
 
 class GivenTokens(BearerAuth):
@@ -81,12 +82,15 @@ def skew(date: str, sent_at: datetime, received_at: datetime) -> float | None:
 
 
 async def log_in(settings: Settings) -> Token | BackendError | None:
-    """El token que da la cuenta, o por qué no lo da; `None` si no hay cuenta."""
+    """El token que da la cuenta, o por qué no lo da; `None` si no hay cuenta, o si no hay que mandarla en claro."""
     account = account_of(settings)
     if account is None:
         return None
     async with probe(settings) as backend:
         try:
+            # En claro, como la pasada: antes de mandar la contraseña se mira si el servidor lleva a otro sitio.
+            if any(in_clear(settings)) and await backend.status(backend.url + TRANSITIONS[0].list_path) in _REDIRECTS:
+                return None
             return await backend.sign_in(account)
         except BackendError as error:
             return error
