@@ -105,7 +105,7 @@ def test_a_list_of_too_many_events_is_taken_in_parts(events: int, code: int, wor
     """De una lista enorme se toman los 100 000 primeros; la pasada acaba a su hora, lo dice y no llena la memoria."""
     crowd = answer(200, json.dumps([{"id": number, "start_date": "2026-01-01T10:00:00Z"} for number in range(events)]))
     with FaultyServer(lambda request: crowd if request.method == "GET" else YES) as server:
-        ended, mebibytes, report = _weigh(server.url, "start", PASS_TIMEOUT=6, LOG_LEVEL="WARNING")
+        ended, mebibytes, report = _weigh(server.url, "start", PASS_TIMEOUT=20, LOG_LEVEL="WARNING")
 
     check_adds_up(report)
     assert ended == code

@@ -14,7 +14,7 @@ MAX_ANSWER_BYTES = 64 << 10
 # gunicorn cierra una conexión ociosa a los 2 s; reutilizarla justo entonces perdería la petición.
 ONE_CONNECTION = httpx.Limits(max_connections=1, keepalive_expiry=1.0)
 """Una conexión, que se reutiliza mientras está fresca: httpcore la cierra si entretanto llega algo que nadie pidió."""
-_MAX_MARKS = 1_000_000
+_MAX_MARKS = 600_000
 """Las comas y aperturas que puede traer una respuesta: cada una cuesta memoria, y 8 MiB de «{},» serían 200."""
 
 
