@@ -21,7 +21,7 @@ ifdef COVERAGE
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 else
-	$(BIN)/pytest -n 4 -m "not e2e and not slow"
+	$(BIN)/pytest -n 6 -m "not e2e and not slow"
 endif
 
 # Lo mismo, menos lo del proyecto, con lo más viejo de cada dependencia que admite pyproject.toml.

@@ -50,6 +50,7 @@ def test_a_token_with_little_left_is_refreshed_not_logged_in(backend: ReferenceB
     assert (backend.asked(LOGIN), backend.asked(REFRESH)) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_pass_survives_tokens_that_expire_under_it(backend: ReferenceBackend) -> None:
     """Aunque el token caduque varias veces en una pasada de 300 eventos no se pierde ninguno; un inicio por token."""
     backend.configure(token_seconds=2, latency_ms=100)

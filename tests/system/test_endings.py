@@ -6,10 +6,13 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.support.faults import Fault, FaultyServer, Reaction, Request, answer
 from tests.support.program import start, wait
 
 
+@pytest.mark.slow
 def test_a_signal_with_a_mute_heartbeat_ends_in_time() -> None:
     """SIGTERM con el backend y el latido mudos: 75 y el informe, en cuatro segundos y medio."""
     asked = threading.Event()
@@ -31,6 +34,7 @@ def test_a_signal_with_a_mute_heartbeat_ends_in_time() -> None:
     assert took < 5
 
 
+@pytest.mark.slow
 def test_a_process_stopped_for_a_while_keeps_its_outputs(tmp_path: Path) -> None:
     """SIGTERM, SIGSTOP cinco segundos y SIGCONT: nadie ha dejado de leer, y el informe sale entero."""
     asked = threading.Event()

@@ -37,7 +37,7 @@ def _weigh(url: str, *arguments: str, **variables: object) -> tuple[int, int, di
     """
     finished = subprocess.run(
         [sys.executable, "-c", _MEASURE, *PROGRAM, *arguments, "--json"],
-        env=environment(BACKEND_URL=url, **variables),
+        env=environment(BACKEND_URL=url, **{**variables, **NO_COVERAGE}),
         cwd="/",
         check=False,
         capture_output=True,
