@@ -95,3 +95,21 @@ def test_a_token_that_died_with_its_account_does_not_stop_an_open_backend(opened
     assert set(opened.states().values()) == {"en_progreso"}
     assert completed.code == 77
     assert unsigned(server)
+
+
+@pytest.mark.parametrize("reply", [Fault.CUT, answer(503, "{}")], ids=str)
+def test_a_refused_token_and_a_login_that_stumbles_once(backend: ReferenceBackend, reply: Reaction) -> None:
+    """Si el backend rechaza el token y el inicio de sesión tropieza, la ronda siguiente lo repite y se acaba."""
+    backend.add_events(due_start=2)
+
+    def rule(request: Request) -> Reaction:
+        return reply if request.path == LOGIN and request.nth == 1 else None
+
+    with FaultyServer(rule, upstream=backend.url) as server:
+        # Vale hasta dentro de media hora, según él mismo, pero no lo firmó este backend.
+        foreign = f"{backend.token().rsplit('.', 1)[0]}.AAAA"
+        completed = endure(server, seconds=20, **account(backend, server.url, BACKEND_JWT_TOKEN=foreign))
+
+    assert completed.code == 0
+    assert set(backend.states().values()) == {"en_progreso"}
+    assert server.count("POST", LOGIN) == 2

@@ -106,6 +106,8 @@ class BearerAuth(Signer):
                 steps = self._ensure_token(refused)
                 while renewal := _advance(steps, answer):
                     self._renewals.under_way = True
+                    # Si salió y le dijeron 401, no hizo nada: vuelve a estar por salir.
+                    request.extensions.pop(SENT, None)
                     response = yield renewal
                     answer = Answer(response.status_code, response.headers, await response.aread())
             refused = self._sign(request, refused)
@@ -178,7 +180,7 @@ class BearerAuth(Signer):
 
     def _take(self, answer: Answer) -> None:
         """Se queda con el token nuevo y lo guarda; lanza `BackendError` si no hay ninguno."""
-        # Un sí se lee como llegó, que trae el token; de un no se tacha lo que repita.
+        # Un sí se lee como llegó, que trae el token; de lo demás se tacha lo que repita.
         readable = answer if answer.status == httpx.codes.OK else answer.cleaned(self.redactor)
         self._token = Token.read(read_token(readable), datetime.now(UTC))
         self.redactor.add(self._token.text)
