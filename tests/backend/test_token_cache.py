@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from tests.support.faults import FaultyServer, answer
-from tests.support.inside import account
+from tests.support.inside import account, run_inside
 from tests.support.program import run, start, wait
 from tests.support.reference.server import ReferenceBackend
 
 LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"
 
 
+@pytest.mark.slow
 def test_ten_passes_with_a_cache_log_in_once(backend: ReferenceBackend, tmp_path: Path) -> None:
     """Con `TOKEN_CACHE_FILE`, diez pasadas inician sesión una vez; con la caché caliente son dos peticiones."""
     cache = tmp_path / "token"
@@ -72,7 +73,7 @@ def test_a_bad_cache_is_ignored_and_replaced(
     spoil(cache)
     env = account(backend, TOKEN_CACHE_FILE=cache)
 
-    first, second = run("run-once", env=env), run("run-once", env=env)
+    first, second = run_inside("run-once", **env), run_inside("run-once", **env)
 
     warnings = [message for message in first.messages if message.startswith("WARNING - TOKEN_CACHE_FILE")]
     assert (first.code, second.code) == (0, 0)
@@ -90,7 +91,7 @@ def test_a_token_that_no_header_can_carry_is_replaced(backend: ReferenceBackend,
     run("run-once", env=account(backend, TOKEN_CACHE_FILE=cache))
     cache.write_text(json.dumps(json.loads(cache.read_text()) | {"token": token}))
 
-    first, second = (run("run-once", env=account(backend, TOKEN_CACHE_FILE=cache)) for _ in range(2))
+    first, second = (run_inside("run-once", **account(backend, TOKEN_CACHE_FILE=cache)) for _ in range(2))
 
     assert (first.code, second.code) == (0, 0)
     assert "no se entiende" in first.stderr
@@ -119,6 +120,7 @@ def test_a_cache_of_another_backend_or_account_is_not_used(backend: ReferenceBac
     assert all(token not in str(request) for request in other.requests)
 
 
+@pytest.mark.slow
 def test_two_processes_never_tear_the_cache(backend: ReferenceBackend, tmp_path: Path) -> None:
     """Mientras varias pasadas escriben la caché, quien la lea ve siempre un objeto entero."""
     cache = tmp_path / "token"

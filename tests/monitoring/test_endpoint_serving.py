@@ -118,6 +118,7 @@ def test_rude_clients_leave_no_trace() -> None:
     assert set(server.endings) == {(0, "")}
 
 
+@pytest.mark.slow
 def test_nobody_holds_a_connection(metrics_file: Path) -> None:
     """A quien calla, gotea, no lee la respuesta o no cuelga se le cuelga a los cinco segundos, y el proceso acaba."""
     metrics_file.write_bytes(b"#" * MAX_METRICS_BYTES)

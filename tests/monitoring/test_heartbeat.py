@@ -216,6 +216,7 @@ def test_https_trusts_the_authorities_of_the_system(tmp_path: Path) -> None:
     assert warning.startswith("HEARTBEAT_URL: el certificado TLS no vale")
 
 
+@pytest.mark.slow
 def test_a_tls_that_never_answers_is_one_warning() -> None:
     """Un monitor que no habla TLS deja la conexión a medias, y tampoco retrasa el final."""
     with FaultyServer(empty_lists) as server, FaultyServer(ok) as monitor:

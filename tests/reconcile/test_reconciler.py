@@ -92,6 +92,7 @@ def test_two_hundred_events_on_postgres(postgres_backend: ReferenceBackend) -> N
     assert len(moves(postgres_backend)) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_one_broken_among_two_hundred_on_postgres(postgres_backend: ReferenceBackend) -> None:
     """De doscientos, el roto falla y 199 pasan."""

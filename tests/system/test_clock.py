@@ -41,6 +41,7 @@ def clock(tmp_path: Path) -> Clock:
 JUMPS = ["-7200", *(pytest.param(jump, marks=pytest.mark.slow) for jump in ("+7200", "+100d", "-100d"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jump", JUMPS)
 def test_a_clock_that_jumps_in_mid_pass_costs_no_event(
     backend: ReferenceBackend, tmp_path: Path, clock: Clock, jump: str

@@ -98,6 +98,7 @@ def test_an_event_without_answer_waits_for_its_time(backend: ReferenceBackend, r
     assert moved_once(backend, ids)
 
 
+@pytest.mark.slow
 @_NO_ANSWER
 def test_an_event_without_answer_is_left_for_the_next_pass(backend: ReferenceBackend, reaction: Reaction) -> None:
     """Si ese tiempo no cabe en la pasada, quizá sigue en ello: no se le pide otra vez, y la siguiente lo arregla."""
@@ -114,6 +115,7 @@ def test_an_event_without_answer_is_left_for_the_next_pass(backend: ReferenceBac
     assert moved_once(backend, ids)
 
 
+@pytest.mark.slow
 def test_a_backend_slower_than_the_timeout_moves_nothing_twice(backend: ReferenceBackend) -> None:
     """Si aplicar un cambio lleva más que `HTTP_TIMEOUT`, no se pide encima otra vez: cada evento se mueve una vez."""
     backend.configure(race_ms=1500)
