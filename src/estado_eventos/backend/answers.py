@@ -81,11 +81,14 @@ def read_applied(transition: Transition, answer: Answer) -> str:
     return printable(status, 64) if isinstance(status, str) and answer.is_quotable else transition.target_status
 
 
-def read_token(answer: Answer) -> str:
+def read_token(answer: Answer, redactor: Redactor) -> str:
     """El token que da `/auth/login/` o `/auth/refresh-token/`.
 
     Lanza `Denied` si no acepta las credenciales, `Unavailable` o `WrongProtocol`.
     """
+    # Un sí se lee como llegó, que trae el token; de lo demás se tacha lo que repita.
+    if answer.status != 200:
+        answer = answer.cleaned(redactor)
     if answer.status in {400, 401, 403}:
         raise Denied(
             f"el backend no acepta BACKEND_EMAIL y BACKEND_PASSWORD ({_with_words(answer)})",

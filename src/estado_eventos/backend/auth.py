@@ -180,9 +180,7 @@ class BearerAuth(Signer):
 
     def _take(self, answer: Answer) -> None:
         """Se queda con el token nuevo y lo guarda; lanza `BackendError` si no hay ninguno."""
-        # Un sí se lee como llegó, que trae el token; de lo demás se tacha lo que repita.
-        readable = answer if answer.status == httpx.codes.OK else answer.cleaned(self.redactor)
-        self._token = Token.read(read_token(readable), datetime.now(UTC))
+        self._token = Token.read(read_token(answer, self.redactor), datetime.now(UTC))
         self.redactor.add(self._token.text)
         self._renewals.succeed(self._token)
         if self._cache:

@@ -14,7 +14,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         """Empieza con esos."""
-        self._forms: dict[bytes, None] = {}
+        self._forms: list[bytes] = []
         self.is_blind = False
         for secret in secrets:
             self.add(secret)
@@ -24,14 +24,14 @@ class Redactor:
         if len(secret) < MIN_SECRET:
             self.is_blind = self.is_blind or bool(secret)
             return
-        self._forms |= dict.fromkeys(form.encode(errors="surrogatepass") for form in _forms(secret))
+        forms = {form.encode(errors="surrogatepass") for form in _forms(secret)}
+        # Los más largos primero: uno puede ser el principio de otro.
+        self._forms = sorted(forms.union(self._forms), key=len, reverse=True)
 
     def clean(self, raw: bytes) -> bytes:
         """Lo que llegó, entero, con los secretos tachados."""
-        # Los más largos primero: uno puede ser el principio de otro.
-        for form in sorted(self._forms, key=len, reverse=True):
-            if form in raw:
-                raw = raw.replace(form, _CROSSED_OUT)
+        for form in self._forms:
+            raw = raw.replace(form, _CROSSED_OUT)
         return raw
 
     def clean_text(self, text: str) -> str:
