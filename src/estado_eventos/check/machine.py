@@ -65,7 +65,7 @@ def _locks(settings: Settings) -> Iterator[Finding]:
     """Si alguien ocupa el turno de las pasadas sin tener por qué."""
     for transition in TRANSITIONS:
         plan = Plan("check", (transition,), shard=settings.part)
-        for name in plan.locks(f"{settings.backend_url} {transition.name}"):
+        for name in plan.locks(settings.backend_url, transition):
             if stranger := find_stranger(name):
                 who = f"otro usuario (PID {stranger.pid})" if stranger.pid else "alguien que no lo usa"
                 message = f"El turno de las pasadas de {transition.noun} lo ocupa {who}: no se le espera"

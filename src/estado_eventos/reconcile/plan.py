@@ -31,8 +31,9 @@ class Plan:
             return event.key in self.only
         return self.shard.is_whole or self.shard.owns(None if event.problem else event.key)
 
-    def locks(self, what: str) -> list[str]:
-        """Los turnos de `what` que hacen falta: los de las partes que se tocan, siempre en el mismo orden."""
+    def locks(self, backend_url: str, transition: Transition) -> list[str]:
+        """Los turnos que hacen falta: los de las partes que se tocan, siempre en el mismo orden."""
+        what = f"{backend_url} {transition.name}"
         if self.shard.is_whole:
             return [what]
         parts = {self.shard.owner(key) for key in self.only} or {self.shard}

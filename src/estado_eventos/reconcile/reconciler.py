@@ -74,7 +74,7 @@ class Reconciler:
         """
         log.log_job(self.transition)
         closing = self._deadline.closing
-        names = [] if self._plan.dry_run else self._plan.locks(f"{self._backend.url} {self.transition.name}")
+        names = [] if self._plan.dry_run else self._plan.locks(self._backend.url, self.transition)
         try:
             async with lock.hold_all(names, closing) as self._has_lock:
                 if not self._has_lock:
