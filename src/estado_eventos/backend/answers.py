@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from estado_eventos.backend.clock import Sighting, read_date
 from estado_eventos.backend.errors import BackendError, Denied, Refused, Unavailable, WrongProtocol
 from estado_eventos.config.redactor import Redactor
 from estado_eventos.domain.text import is_token, printable
@@ -28,6 +29,9 @@ class Answer:
     body: bytes
     location: str = ""
     """A dónde redirige, si lo hace."""
+    sent_at: float = 0.0
+    """Cuándo salió la petición y (`received_at`) cuándo se acabó de leer la respuesta, en segundos desde 1970."""
+    received_at: float = 0.0
     is_quotable: bool = True
     """Si se puede repetir lo que dice: no, si podría llevar un secreto que no se sabe tachar."""
 
@@ -39,11 +43,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Una página de una lista de pendientes y su `next`, tal como llegó; con `cut`, traía más de lo que se toma."""
+    """Una página de una lista de pendientes y su `next`, tal como llegó; con `cut`, traía más de lo que se toma.
+
+    `sighting` es la hora que daba el backend.
+    """
 
     events: tuple[Event, ...]
     following: object = None
     cut: bool = False
+    sighting: Sighting | None = None
 
 
 def read_page(transition: Transition, answer: Answer) -> Page:
@@ -60,7 +68,8 @@ def read_page(transition: Transition, answer: Answer) -> Page:
     if not isinstance(items, list):
         raise WrongProtocol("la respuesta es JSON, pero no una lista de eventos")
     events = tuple(Event.from_item(item, transition) for item in items[:MAX_EVENTS])
-    return Page(events, following or None, cut=len(items) > MAX_EVENTS)
+    sighting = read_date(answer.headers, answer.sent_at, answer.received_at)
+    return Page(events, following or None, len(items) > MAX_EVENTS, sighting)
 
 
 def read_applied(transition: Transition, answer: Answer) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ import httpx
 from estado_eventos import __version__
 from estado_eventos.backend.account import Account, login_request
 from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, read_applied, read_page, read_token
-from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, WrongProtocol
-from estado_eventos.backend.network import explain_transport, same_origin
+from estado_eventos.backend.clock import Sighting
+from estado_eventos.backend.departure import Departure, Hold
+from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, Untrusted, WrongProtocol
+from estado_eventos.backend.network import explain_transport, is_untrusted, same_origin
 from estado_eventos.backend.signer import SENT, Signer
 from estado_eventos.backend.token import Token
 from estado_eventos.backend.transport import MAX_ANSWER_BYTES, CappedTransport
@@ -25,8 +28,8 @@ from estado_eventos.domain.transitions import Event, Transition
 
 MAX_PAGE_BYTES, MAX_LIST_BYTES = 8 << 20, 32 << 20
 MAX_PAGES = 10_000
-Observer = Callable[[Answer, datetime], object]
-"""A quien se le enseña cada respuesta y cuándo se hizo la petición."""
+Observer = Callable[[Answer], object]
+"""A quien se le enseña cada respuesta."""
 
 _LISTING_SHARE = 0.5
 """La parte de la pasada que se puede gastar en leer páginas: leídas y sin aplicar no sirven de nada."""
@@ -34,10 +37,14 @@ _LISTING_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Una lista de pendientes. Con `problem`, faltan páginas: que un evento no esté no significa nada."""
+    """Una lista de pendientes. Con `problem`, faltan páginas: que un evento no esté no significa nada.
+
+    `sighting` es la hora que daba el backend en la primera página.
+    """
 
     events: tuple[Event, ...]
     problem: BackendError | None = None
+    sighting: Sighting | None = None
 
 
 def request_headers(run_id: str) -> dict[str, str]:
@@ -91,26 +98,28 @@ class Backend:
     def _count(self) -> None:
         self.requests += 1
 
-    async def pending(self, transition: Transition) -> Listing:
-        """La lista de pendientes, con todas sus páginas.
+    async def pending(self, transition: Transition, hold: Hold | None = None) -> Listing:
+        """La lista de pendientes, con todas sus páginas; la primera se pide cuando acaba `hold`.
 
-        Lanza `BackendError` si no se puede leer la primera; si falla otra, lo leído vale y `problem` dice qué pasó.
+        Lanza `BackendError` si no se puede leer la primera, y lo que lance `hold`; si falla otra, lo leído vale y
+        `problem` dice qué pasó.
         """
         events: list[Event] = []
-        pages = 0
+        first: Page | None = None
+        problem = None
         try:
-            async for page in self._pages(transition):
-                pages += 1
+            async for page in self._pages(transition, hold):
+                first = first or page
                 events += page.events
                 if page.cut or len(events) > MAX_EVENTS:
                     raise Unavailable(f"trae demasiados eventos; se toman los {len(events)} primeros")
         except BackendError as error:
-            if not pages:
+            if first is None:
                 raise
-            return Listing(tuple(events), error)
-        return Listing(tuple(events))
+            problem = error
+        return Listing(tuple(events), problem, first.sighting if first else None)
 
-    async def _pages(self, transition: Transition) -> AsyncIterator[Page]:
+    async def _pages(self, transition: Transition, hold: Hold | None) -> AsyncIterator[Page]:
         """Las páginas de una lista, según llegan. Lanza `BackendError` en la que no se puede leer."""
         await self._avoid_stale(0, transition.list_path)
         url = httpx.URL(self.url + transition.list_path)
@@ -120,7 +129,7 @@ class Backend:
         while True:
             try:
                 async with asyncio.timeout_at(until if seen else None):
-                    page, size = await self._page(transition, url, budget)
+                    page, size = await self._page(transition, url, budget, None if seen else hold)
             except TimeoutError:
                 raise Unavailable(f"sus páginas no acaban de llegar; se leyeron {len(seen)}") from None
             yield page
@@ -130,10 +139,10 @@ class Backend:
             budget -= size
             url = _next_page(url, page.following, seen)
 
-    async def _page(self, transition: Transition, url: httpx.URL, budget: int) -> tuple[Page, int]:
+    async def _page(self, transition: Transition, url: httpx.URL, budget: int, hold: Hold | None) -> tuple[Page, int]:
         """Una página y los bytes que ocupa."""
         with suppress(MemoryError):
-            answer = await self._exchange(0, "GET", url, min(budget, MAX_PAGE_BYTES))
+            answer = await self._exchange(0, "GET", url, min(budget, MAX_PAGE_BYTES), hold)
             return read_page(transition, answer), len(answer.body)
         # Aquí fuera ya se ha soltado lo que se había leído.
         raise WrongProtocol("la respuesta no cabe en la memoria de que dispone este proceso")
@@ -157,16 +166,18 @@ class Backend:
         request = self._client(0).build_request("GET", url, extensions={"limit": MAX_ANSWER_BYTES})
         return (await self._send(0, request, signed=False)).status
 
-    async def _exchange(self, worker: int, method: str, url: httpx.URL, limit: int) -> Answer:
+    async def _exchange(self, worker: int, method: str, url: httpx.URL, limit: int, hold: Hold | None = None) -> Answer:
         request = self._client(worker).build_request(method, url, extensions={"limit": limit})
-        answer = await self._send(worker, request)
+        answer = await self._send(worker, request, hold=hold)
         if answer.status == httpx.codes.UNAUTHORIZED:
             raise self._auth.denial()
         return answer
 
-    async def _send(self, worker: int, request: httpx.Request, *, signed: bool = True) -> Answer:
+    async def _send(
+        self, worker: int, request: httpx.Request, *, signed: bool = True, hold: Hold | None = None
+    ) -> Answer:
         try:
-            answer = await self._send_once(worker, request, signed=signed)
+            answer = await self._send_once(worker, request, signed=signed, hold=hold)
         except BackendError as error:
             if not signed or SENT in request.extensions:
                 raise
@@ -176,17 +187,24 @@ class Backend:
         # Lo que falló fue renovar el token: la petición no ha salido, y quizá el backend no pida ninguno.
         kind = Unavailable if isinstance(failure, Unavailable) else type(failure)
         self._auth.give_up(kind(f"al renovar el token en AUTH_URL: {failure.message}", failure.hint))
-        return (await self._send_once(worker, request)).cleaned(self._auth.redactor)
+        return (await self._send_once(worker, request, hold=hold)).cleaned(self._auth.redactor)
 
-    async def _send_once(self, worker: int, request: httpx.Request, *, signed: bool = True) -> Answer:
-        seconds, sent_at = self._settings.http_timeout, datetime.now(UTC)
-        with _network_errors(seconds, self._auth.redactor):
-            async with asyncio.timeout(seconds):
-                response = await self._client(worker).send(request, auth=self._auth if signed else None)
+    async def _send_once(
+        self, worker: int, request: httpx.Request, *, signed: bool = True, hold: Hold | None = None
+    ) -> Answer:
+        departure = Departure(self._settings.http_timeout, hold)
+        if request.method == "GET":
+            request.extensions["trace"] = departure.trace
+        try:
+            with _network_errors(self._settings.http_timeout, self._auth.redactor):
+                async with departure.limit:
+                    response = await self._client(worker).send(request, auth=self._auth if signed else None)
+        finally:
+            self.requests -= departure.is_held
         location = response.extensions["location"]
-        answer = Answer(response.status_code, response.headers, response.content, location)
+        answer = Answer(response.status_code, response.headers, response.content, location, departure.at, time.time())
         if self._on_answer:
-            self._on_answer(answer.cleaned(self._auth.redactor), sent_at)
+            self._on_answer(answer.cleaned(self._auth.redactor))
         return answer
 
     async def _avoid_stale(self, worker: int, path: str) -> None:
@@ -234,4 +252,5 @@ def _network_errors(timeout: float, redactor: Redactor) -> Iterator[None]:
     except TimeoutError:
         raise Unanswered(f"no contestó en {timeout:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
-        raise Unavailable(explain_transport(error, redactor.clean_text)) from error
+        kind = Untrusted if is_untrusted(error) else Unavailable
+        raise kind(explain_transport(error, redactor.clean_text)) from error

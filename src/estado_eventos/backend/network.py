@@ -88,6 +88,11 @@ def explain_transport(error: BaseException, clean: Callable[[str], str] = str) -
     return next((reason for reason in reasons if reason), f"error de red: {type(error).__name__}")
 
 
+def is_untrusted(error: BaseException) -> bool:
+    """Si lo que falló fue el certificado del servidor."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
 def _explain_protocol(text: str) -> str:
     # h11 y httpcore no tienen otra manera de distinguirlo que la frase.
     if any(words in text for words in ("ConnectionClosed", "closed connection", "disconnected")):

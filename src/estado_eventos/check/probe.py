@@ -54,9 +54,12 @@ class LastAnswer:
         self.skew: float | None = None
         self.location = ""
 
-    def __call__(self, answer: Answer, sent_at: datetime) -> None:
+    def __call__(self, answer: Answer) -> None:
         """Toma nota de una respuesta."""
-        self.skew = skew(answer.headers.get("date", ""), sent_at, datetime.now(UTC))
+        seen = read_date(answer.headers, answer.sent_at, answer.received_at)
+        if seen:
+            self._clock.learn(seen)
+        self.skew = self._clock.offset
         self.location = answer.location
 
 

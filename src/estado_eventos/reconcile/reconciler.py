@@ -1,30 +1,27 @@
 """El bucle de una transición: leer la lista de pendientes, aplicar cada evento y volver a mirar hasta que no quede."""
 
 import asyncio
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from estado_eventos.backend.client import Backend
-from estado_eventos.backend.errors import BackendError, Denied, Unanswered
+from estado_eventos.backend.client import Backend, Hold
+from estado_eventos.backend.clock import BackendClock, Sighting
+from estado_eventos.backend.errors import BackendError
 from estado_eventos.domain.exit_codes import ExitCode, gravest
 from estado_eventos.domain.report import Result, TransitionReport
 from estado_eventos.domain.transitions import Transition
 from estado_eventos.output.logs import describe_bug
 from estado_eventos.output.progress import ProgressCallback
 from estado_eventos.reconcile import log
+from estado_eventos.reconcile.backoff import Backoff
+from estado_eventos.reconcile.burst import Burst
 from estado_eventos.reconcile.deadline import Deadline, Interruption
 from estado_eventos.reconcile.lock import PassLock
+from estado_eventos.reconcile.moves import Moves
 from estado_eventos.reconcile.plan import Plan
+from estado_eventos.reconcile.tick import HoldCutError, Tick
 from estado_eventos.reconcile.tracker import TrackedEvent, Tracker
-
-MAX_ROUNDS = 4
-FIRST_BACKOFF_SECONDS = 0.5
-MAX_BACKOFF_SECONDS = 5.0
-MAX_FAILURES_IN_A_ROW = 10
-BUSY_TIMEOUTS = 2
-"""A quien no contestó en `HTTP_TIMEOUT` se le deja otras tantas veces ese tiempo antes de pedirle lo mismo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +31,7 @@ class Look:
     todo: Sequence[TrackedEvent] = ()
     problem: BackendError | None = None
     was_read: bool = True
+    sighting: Sighting | None = None
 
     @property
     def may_improve(self) -> bool:
@@ -50,169 +48,169 @@ class Reconciler:
         plan: Plan,
         backend: Backend,
         deadline: Deadline,
+        tick: Tick,
         progress: ProgressCallback | None = None,
     ) -> None:
         """Desde que `deadline` se cierra no se empieza nada nuevo."""
         self.transition = transition
+        self.tracker = Tracker(plan.takes)
+        self.moves = Moves()
         self._plan = plan
         self._backend = backend
         self._deadline = deadline
+        self._tick = tick
         self._progress = progress
-        self._tracker = Tracker(plan.takes)
+        self._backoff = Backoff(deadline)
         self._rounds = 0
         self._has_lock = plan.dry_run
-        self._listed = False
+        self._was_listed = False
         self._finished = False
         self._seen = Look()
+        self._unread: str | None = None
         self._bug: str | None = None
-        self._failures_in_a_row = 0
 
-    async def run(self, workers: int, lock: PassLock) -> None:
+    async def run(self, workers: int, lock: PassLock, before: Moves | None = None) -> None:
         """Hace la pasada con hasta `workers` peticiones a la vez, cuando le toque el turno.
 
-        No lanza nada: un fallo del programa queda en el informe y no para a la otra transición.
+        `before` es lo que mueve la transición anterior, que puede hacer que aquí venza algo. No lanza nada: un fallo del
+        programa queda en el informe y no para a la otra transición.
         """
         log.log_job(self.transition)
-        closing = self._deadline.closing
         names = [] if self._plan.dry_run else self._plan.locks(self._backend.url, self.transition)
         try:
-            async with lock.hold_all(names, closing) as self._has_lock:
+            async with lock.hold_all(names, self._deadline.closing) as self._has_lock:
                 if not self._has_lock:
                     return
-                await self._converge(workers)
-            for event in self._tracker.bad:
+                await self._converge(workers, self._tick.hold)
+                moved = 0
+                # Empezar un evento puede hacer que le toque acabar: se mira otra vez después.
+                while before and (moved := await before.more_than(moved)):
+                    await self._converge(workers)
+            for event in self.tracker.bad:
                 log.log_settled(self.transition, event, Result.FAILED, event.problem)
-            self._finished = not closing.is_set()
+            self._finished = not self._deadline.closing.is_set()
         except Exception as error:  # noqa: BLE001  La otra transición tiene que seguir pase lo que pase en esta.
             self._bug = describe_bug(error)
+        finally:
+            self.moves.end()
 
-    async def _converge(self, workers: int) -> None:
-        closing = self._deadline.closing
-        if closing.is_set():
+    async def _converge(self, workers: int, hold: Hold | None = None) -> None:
+        if self._deadline.closing.is_set():
             return
-        self._rounds = 1
-        seen = await self._look()
-        while (seen.was_read or seen.may_improve) and not closing.is_set():
+        self._rounds = self._rounds or 1
+        seen: Look | None = await self._look(hold)
+        if self._tick.was_held and hold and seen and seen.may_improve:
+            # La conexión esperó al tic abierta y el servidor pudo cerrarla: eso no es estar mal.
+            seen = await self._look()
+        while seen and (seen.was_read or seen.may_improve) and not self._deadline.closing.is_set():
             if self._plan.dry_run:
                 self._settle_all(seen.todo, Result.PENDING)
                 return
-            wait = await self._apply_all(seen, workers)
-            if not self._tracker.has_unsettled and not seen.may_improve:
-                if not seen.todo or closing.is_set():
-                    return
-                # A todo se dijo que sí: la lista tiene la última palabra.
-                seen = await self._look()
-                if not seen.todo and seen.problem is None:
-                    return
-                if not any(tracked.attempts for tracked in seen.todo):
-                    self._rounds += 1
-                    continue
-            if not await self._may_go_on(seen, wait):
-                return
-            self._rounds += 1
+            seen = await self._next(seen, await self._apply_all(seen, workers))
+
+    async def _next(self, seen: Look, wait: float) -> Look | None:
+        """La mirada de la ronda siguiente, cuando toque; `None` si no hay más que hacer."""
+        if not self.tracker.has_unsettled and not seen.may_improve:
+            if await self._tick.ripen(seen.sighting):
+                return await self._look_again()
+            if not seen.todo or self._deadline.closing.is_set():
+                return None
+            # A todo se dijo que sí: la lista tiene la última palabra.
             seen = await self._look()
-
-    async def _may_go_on(self, seen: Look, wait: float) -> bool:
-        """Espera a la ronda siguiente; si no hay más, decide con una última mirada lo que quedó y dice `False`."""
-        if self._rounds < MAX_ROUNDS and await self._back_off(max(wait, self._busy())):
-            return True
-        if seen.was_read and self._tracker.has_unsettled and not self._deadline.closing.is_set():
+            if not seen.todo and seen.problem is None:
+                return None
+            if not any(tracked.attempts for tracked in seen.todo):
+                self._rounds += 1
+                return seen
+        if not seen.may_improve and not self.tracker.may_improve:
+            # A lo que queda se negó ya todas las veces: falla, si la lista lo sigue enseñando.
+            seen = await self._look_again()
+            return seen if seen.todo or seen.may_improve else None
+        if await self._back_off(seen, wait):
+            return await self._look_again()
+        if seen.was_read and self.tracker.has_unsettled and not self._deadline.closing.is_set():
             await self._give_verdict()
-        return False
+        return None
 
-    async def _look(self, *, add: bool = True) -> Look:
-        """Lee la lista y pone al día lo que se sabe de cada evento."""
-        self._seen = await self._read_list(add=add)
-        if self._seen.problem and not self._seen.was_read:
-            log.log_unread(self.transition, self._seen.problem)
+    async def _look_again(self) -> Look:
+        self._rounds += 1
+        return await self._look()
+
+    async def _look(self, hold: Hold | None = None, *, add: bool = True) -> Look:
+        """Lee la lista y pone al día lo que se sabe de cada evento; sin `add`, solo de los que ya se conocían."""
+        self._seen = await self._read_list(hold, add=add)
+        problem = str(self._seen.problem) if self._seen.problem else None
+        if problem != self._unread and not self._seen.was_read:
+            log.log_unread(self.transition, problem)
+        self._unread = problem
+        self.moves.tell(self.tracker.moved)
         return self._seen
 
-    async def _read_list(self, *, add: bool) -> Look:
+    async def _read_list(self, hold: Hold | None, *, add: bool) -> Look:
         try:
-            listing = await self._backend.pending(self.transition)
+            listing = await self._backend.pending(self.transition, hold)
         except BackendError as error:
             return Look(problem=error, was_read=False)
-        todo = self._tracker.read(listing.events, add=add)
+        except HoldCutError:
+            return Look(was_read=False)
+        todo = self.tracker.read(listing.events, self._tick.learn(listing.sighting), add=add)
         for tracked in todo:
             if tracked.result:
-                self._tracker.reopen(tracked)
+                self.tracker.reopen(tracked)
                 log.log_unsettled(tracked.event, tracked.attempts, tracked.error)
+        self._settle_all([tracked for tracked in todo if tracked.is_hopeless], Result.FAILED)
         if listing.problem is None:
             shown = {id(tracked) for tracked in todo}
-            gone = [tracked for tracked in self._tracker.unsettled() if id(tracked) not in shown]
+            gone = [tracked for tracked in self.tracker.unsettled() if id(tracked) not in shown]
             self._settle_all(gone, Result.ALREADY_DONE)
-        if not self._listed:
-            self._listed = True
-            log.log_found(self.transition, len(self._tracker))
-        return Look(todo, listing.problem)
+        if not self._was_listed:
+            self._was_listed = True
+            log.log_found(self.transition, len(self.tracker))
+        return Look([tracked for tracked in todo if not tracked.result], listing.problem, sighting=listing.sighting)
 
     async def _apply_all(self, seen: Look, workers: int) -> float:
-        """Aplica cada evento una vez, los más antiguos primero; devuelve los segundos que el backend pide esperar."""
+        """Pide cada evento una vez, los más antiguos primero; devuelve los segundos que el backend pide esperar."""
         now = asyncio.get_running_loop().time()
         ready = [tracked for tracked in seen.todo if tracked.busy_until <= now]
-        self._failures_in_a_row = 0
-        queue = iter(ready)
-        wait = (seen.problem and seen.problem.retry_after) or 0.0
+        if self._plan.standby_seconds:
+            # La principal, si aún va, empezó por los más antiguos: así solo se cruzan una vez.
+            ready.reverse()
+        burst = Burst(self.transition, self._backend, self._deadline, self._on_attempt, self._on_done)
+        await burst.apply(ready, workers)
+        self.moves.tell(self.tracker.moved)
+        return max(burst.asked_wait, (seen.problem and seen.problem.retry_after) or 0.0)
 
-        async def work(worker: int) -> None:
-            nonlocal wait
-            while not self._deadline.closing.is_set() and self._failures_in_a_row < MAX_FAILURES_IN_A_ROW:
-                tracked = next(queue, None)
-                if tracked is None:
-                    return
-                asked = await self._apply(tracked, worker)
-                # Después de esperar: otro trabajador puede haberlo cambiado entretanto.
-                wait = max(wait, asked)
-
-        async with asyncio.TaskGroup() as group:
-            for worker in range(min(workers, len(ready))):
-                group.create_task(work(worker))
-        return wait
-
-    async def _apply(self, tracked: TrackedEvent, worker: int) -> float:
-        tracked.attempts += 1
+    def _on_attempt(self, tracked: TrackedEvent) -> None:
         log.log_attempt(self.transition, tracked.event)
-        try:
-            status = await self._backend.apply(self.transition, tracked.event, worker)
-        except BackendError as error:
-            tracked.error = str(error)
-            tracked.denied = isinstance(error, Denied)
-            if isinstance(error, Unanswered):
-                tracked.busy_until = asyncio.get_running_loop().time() + BUSY_TIMEOUTS * self._backend.timeout
-            self._failures_in_a_row = self._failures_in_a_row + 1 if error.unwell else 0
-            log.log_unsettled(tracked.event, tracked.attempts, error)
-            return error.retry_after or 0.0
-        self._failures_in_a_row = 0
+
+    def _on_done(self, tracked: TrackedEvent, status: str) -> None:
         self._settle_all([tracked], Result.DONE, status)
-        return 0.0
 
     def _settle_all(self, events: Sequence[TrackedEvent], result: Result, status: str | None = None) -> None:
         now = datetime.now(UTC)
         for tracked in events:
-            self._tracker.settle(tracked, result, now, status)
+            self.tracker.settle(tracked, result, now, status)
             log.log_settled(self.transition, tracked.event, result, tracked.error)
-            if self._progress:
-                self._progress(self.transition, self._tracker.settled, len(self._tracker))
+            self._tell_progress()
+
+    def _tell_progress(self, waiting: str = "") -> None:
+        if self._progress:
+            self._progress(self.transition, self.tracker.settled, len(self.tracker), waiting)
 
     def _busy(self) -> float:
         """Segundos hasta que se pueda pedir otra vez algo, si solo queda lo que quizá el backend tiene entre manos.
 
         Si no cabe antes del límite, 0: mejor mirar la lista unas veces más, por si acaba.
         """
-        until = min((tracked.busy_until for tracked in self._tracker.unsettled()), default=0.0)
+        until = min((tracked.busy_until for tracked in self.tracker.unsettled()), default=0.0)
         return max(0.0, until - asyncio.get_running_loop().time()) if until < self._deadline.last_start else 0.0
 
-    async def _back_off(self, wait: float) -> bool:
+    async def _back_off(self, seen: Look, wait: float) -> bool:
         """Espera antes de la ronda siguiente; `False` si no cabe antes del límite o hay que parar."""
-        ceiling = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (self._rounds - 1))
-        delay = max(wait, random.uniform(0, ceiling))  # noqa: S311  Solo reparte las esperas; no guarda ningún secreto.
-        if asyncio.get_running_loop().time() + delay >= self._deadline.last_start:
-            return False
-        try:
-            await asyncio.wait_for(self._deadline.closing.wait(), delay)
-        except TimeoutError:
-            return True
-        return False
+        self._tell_progress(
+            f"se espera al backend ({seen.problem.message if seen.problem else 'eventos sin confirmar'})"
+        )
+        return await self._backoff.wait(max(wait, self._busy()))
 
     async def _give_verdict(self) -> None:
         """La última mirada, que no aplica nada: lo que aún se ve ha fallado; lo que no, lo hizo alguien."""
@@ -221,7 +219,7 @@ class Reconciler:
 
     def report(self, interruption: Interruption | None) -> TransitionReport:
         """Cómo quedó la transición; lo que no se resolvió cuenta como `skipped`."""
-        outcomes = self._tracker.outcomes(datetime.now(UTC))
+        outcomes = self.tracker.outcomes(datetime.now(UTC))
         results = {outcome.result for outcome in outcomes}
         problems = dict(self._problems(interruption, results))
         code = gravest(problems)
@@ -232,13 +230,13 @@ class Reconciler:
             yield ExitCode.FAILED, None
         if Result.SKIPPED in results:
             yield ExitCode.TEMPFAIL, "quedaron eventos sin confirmar"
-        if self._tracker.denial:
-            yield ExitCode.NOPERM, self._tracker.denial
+        if self.tracker.denial:
+            yield ExitCode.NOPERM, self.tracker.denial
         where = f"lista de pendientes de {self.transition.noun}"
         # Cortada sin la última mirada, vale lo que se contestó a cada evento.
-        if cut and not self._finished and not (self._listed and not self._tracker.has_unsettled):
+        if cut and not self._finished and not (self._was_listed and not self.tracker.has_unsettled):
             yield ExitCode.TEMPFAIL, cut.reason if self._has_lock else f"otra pasada no acaba; {cut.reason}"
-            if cut.by_deadline and self._rounds and not self._listed:
+            if cut.by_deadline and self._rounds and not self._was_listed:
                 yield ExitCode.UNAVAILABLE, f"{where}: no llegó; {cut.reason}"
         if self._seen.problem:
             yield self._seen.problem.code, f"{where}: {self._seen.problem}"

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from estado_eventos.backend.account import Account
 from estado_eventos.backend.auth import BearerAuth
 from estado_eventos.backend.client import Backend, request_headers
+from estado_eventos.backend.clock import BackendClock
 from estado_eventos.backend.network import tls_context
 from estado_eventos.backend.token import Token
 from estado_eventos.config.settings import Settings
@@ -22,10 +23,11 @@ from estado_eventos.domain.report import Report
 from estado_eventos.output.progress import ProgressCallback
 from estado_eventos.reconcile.deadline import Deadline
 from estado_eventos.reconcile.lock import PassLock
-from estado_eventos.reconcile.log import log_shard
+from estado_eventos.reconcile.log import log_clock, log_shard
 from estado_eventos.reconcile.plan import Plan
 from estado_eventos.reconcile.reconciler import Reconciler
 from estado_eventos.reconcile.signals import RELEASE_SECONDS, Signals
+from estado_eventos.reconcile.tick import Tick, max_offset
 
 _OTHER_FILES = 16
 """Los archivos que abre una pasada además de sus conexiones: salidas, bucle, señales, turnos y resolver nombres."""
@@ -36,10 +38,19 @@ T = TypeVar("T")
 
 
 def run_pass(
-    settings: Settings, plan: Plan, run_id: str, signals: Signals, progress: ProgressCallback | None = None
+    settings: Settings,
+    plan: Plan,
+    run_id: str,
+    signals: Signals,
+    started: float,
+    progress: ProgressCallback | None = None,
 ) -> Report:
-    """Hace la pasada y devuelve su informe; acaba a tiempo pase lo que pase en la red."""
-    return run_async(_pass(settings, plan, run_id, signals, progress))
+    """Hace la pasada y devuelve su informe; acaba a tiempo pase lo que pase en la red.
+
+    Su límite cuenta desde `started`, en el reloj de `time.monotonic`.
+    """
+    plan = replace(plan, shard=settings.part, standby_seconds=settings.standby_seconds)
+    return run_async(_pass(settings, plan, run_id, signals, Deadline(settings.pass_timeout, started), progress))
 
 
 def sign_in(settings: Settings, account: Account, run_id: str) -> Token:
@@ -77,24 +88,30 @@ async def _let_go() -> None:
 
 
 async def _pass(
-    settings: Settings, plan: Plan, run_id: str, signals: Signals, progress: ProgressCallback | None
+    settings: Settings,
+    plan: Plan,
+    run_id: str,
+    signals: Signals,
+    deadline: Deadline,
+    progress: ProgressCallback | None,
 ) -> Report:
     started_at, started = datetime.now(UTC), time.monotonic()
     headers = request_headers(run_id)
     auth = BearerAuth(settings, headers)
     auth.warn_if_expiring(started_at)
-    plan = replace(plan, shard=settings.part)
     log_shard(plan.scope)
     tls = tls_context(settings)
-    deadline = Deadline(settings.pass_timeout)
+    clock = BackendClock()
+    interval = settings.scheduler_interval_seconds if plan.waits_for_tick else 0
     async with AsyncExitStack() as stack:
         backends = [await stack.enter_async_context(Backend(settings, auth, tls, headers)) for _ in plan.transitions]
         reconcilers = [
-            Reconciler(transition, plan, backend, deadline, progress)
+            Reconciler(transition, plan, backend, deadline, Tick(interval, clock, deadline), progress)
             for transition, backend in zip(plan.transitions, backends, strict=True)
         ]
         await _reconcile(reconcilers, deadline, signals, settings)
         interruption = deadline.interruption
+        log_clock(clock.offset, max_offset(settings.scheduler_interval_seconds))
         parts = tuple(reconciler.report(interruption) for reconciler in reconcilers)
         # Si las listas se leyeron sin token, que la cuenta no vale solo se dice aquí.
         login = auth.failure if all(part.code is not auth.failure.code for part in parts if auth.failure) else None
@@ -108,6 +125,8 @@ async def _pass(
             shard=plan.scope,
             requests=sum(backend.requests for backend in backends),
             token_expires_at=auth.expires_at,
+            clock_offset_seconds=clock.offset,
+            standby_seconds=plan.standby_seconds,
             transitions=parts,
             problem=str(login) if login else None,
             problem_code=login.code if login else ExitCode.OK,
@@ -126,7 +145,8 @@ async def _reconcile(
             with signals.told_to(deadline.hasten, deadline.linger):
                 for number, at in signals.received[-1:]:
                     deadline.hasten(number, at)
-                await asyncio.gather(*(reconciler.run(workers, lock) for reconciler in reconcilers))
+                before = [None, *(reconciler.moves for reconciler in reconcilers)]
+                await asyncio.gather(*(each.run(workers, lock, moves) for each, moves in zip(reconcilers, before)))
 
 
 def _workers(wanted: int, transitions: int) -> int:
