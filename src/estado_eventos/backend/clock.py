@@ -35,9 +35,9 @@ def read_date(headers: Mapping[str, str], sent_at: float, received_at: float) ->
 
 
 class BackendClock:
-    """Entre qué límites está la diferencia del reloj del backend con el nuestro, en segundos; cada respuesta los estrecha.
+    """Entre qué límites está la diferencia del reloj del backend con el nuestro, en segundos; negativa, si atrasa.
 
-    Negativa, si el suyo atrasa.
+    Cada respuesta los estrecha.
     """
 
     def __init__(self) -> None:

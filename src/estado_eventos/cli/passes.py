@@ -11,7 +11,7 @@ from estado_eventos.output.logs import describe_bug
 from estado_eventos.output.progress import progress
 from estado_eventos.output.summary import PassSummary, PendingSummary, log_closing, render
 from estado_eventos.reconcile.plan import Plan
-from estado_eventos.reconcile.run import failed_report, new_run_id, run_pass
+from estado_eventos.reconcile.run import Launch, failed_report, new_run_id, run_pass
 from estado_eventos.reconcile.signals import Signals
 
 
@@ -43,7 +43,7 @@ def _attempt(plan: Plan, load: Callable[[], Loaded], *, quiet: bool, started: fl
         settings = load().settings
         signals = Signals()
         with progress(wanted=not quiet and not plan.dry_run) as callback:
-            report = run_pass(settings, plan, run_id, signals, started, callback)
+            report = run_pass(settings, plan, Launch(run_id, started, signals), callback)
     except SettingsError as error:
         report = failed_report(plan.command, run_id, ExitCode.CONFIG, str(error))
     except Exception as error:  # noqa: BLE001  Ningún fallo nuestro llega a una persona como un volcado de pila.

@@ -40,7 +40,7 @@ class Burst:
         """Los segundos que pide esperar, antes de volver, la respuesta que más."""
 
     async def apply(self, events: Sequence[TrackedEvent], workers: int) -> None:
-        """Pide cada evento una vez, en ese orden y con hasta `workers` a la vez; cómo fue queda apuntado en cada uno."""
+        """Pide cada evento una vez, en ese orden y con hasta `workers` a la vez; cómo fue, lo apunta en cada uno."""
         queue = iter(events)
         async with asyncio.TaskGroup() as group:
             for worker in range(min(workers, len(events))):

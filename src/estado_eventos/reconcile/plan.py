@@ -12,7 +12,7 @@ class Plan:
     """Qué hace la pasada: sobre qué transiciones, sobre qué eventos y si cambia algo.
 
     Los eventos son los de `only` o, si está vacío, los de la parte `shard`: a quien nombra un evento no se le dice que
-    es de otra parte. Con `standby_seconds`, solo los que llegan tarde al menos tanto: los demás son de la máquina principal.
+    es de otra parte. Con `standby_seconds`, solo los que llegan al menos tan tarde: los demás son de la principal.
     """
 
     command: str

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from estado_eventos.backend.client import Backend, Hold
-from estado_eventos.backend.clock import BackendClock, Sighting
+from estado_eventos.backend.client import Backend
+from estado_eventos.backend.clock import Sighting
+from estado_eventos.backend.departure import Hold
 from estado_eventos.backend.errors import BackendError
 from estado_eventos.domain.exit_codes import ExitCode, gravest
 from estado_eventos.domain.report import Result, TransitionReport
@@ -16,7 +17,7 @@ from estado_eventos.output.progress import ProgressCallback
 from estado_eventos.reconcile import log
 from estado_eventos.reconcile.backoff import Backoff
 from estado_eventos.reconcile.burst import Burst
-from estado_eventos.reconcile.deadline import Deadline, Interruption
+from estado_eventos.reconcile.deadline import Interruption
 from estado_eventos.reconcile.lock import PassLock
 from estado_eventos.reconcile.moves import Moves
 from estado_eventos.reconcile.plan import Plan
@@ -47,20 +48,19 @@ class Reconciler:
         transition: Transition,
         plan: Plan,
         backend: Backend,
-        deadline: Deadline,
         tick: Tick,
         progress: ProgressCallback | None = None,
     ) -> None:
-        """Desde que `deadline` se cierra no se empieza nada nuevo."""
+        """Desde que se cierra el límite de `tick` no se empieza nada nuevo."""
         self.transition = transition
         self.tracker = Tracker(plan.takes)
         self.moves = Moves()
         self._plan = plan
         self._backend = backend
-        self._deadline = deadline
+        self._deadline = tick.deadline
         self._tick = tick
         self._progress = progress
-        self._backoff = Backoff(deadline)
+        self._backoff = Backoff(tick.deadline)
         self._rounds = 0
         self._has_lock = plan.dry_run
         self._was_listed = False
@@ -72,8 +72,8 @@ class Reconciler:
     async def run(self, workers: int, lock: PassLock, before: Moves | None = None) -> None:
         """Hace la pasada con hasta `workers` peticiones a la vez, cuando le toque el turno.
 
-        `before` es lo que mueve la transición anterior, que puede hacer que aquí venza algo. No lanza nada: un fallo del
-        programa queda en el informe y no para a la otra transición.
+        `before` es lo que mueve la transición anterior, que puede hacer que aquí venza algo. No lanza nada: un fallo
+        del programa queda en el informe y no para a la otra transición.
         """
         log.log_job(self.transition)
         names = [] if self._plan.dry_run else self._plan.locks(self._backend.url, self.transition)
@@ -111,26 +111,31 @@ class Reconciler:
     async def _next(self, seen: Look, wait: float) -> Look | None:
         """La mirada de la ronda siguiente, cuando toque; `None` si no hay más que hacer."""
         if not self.tracker.has_unsettled and not seen.may_improve:
-            if await self._tick.ripen(seen.sighting):
+            confirmed = await self._confirm(seen)
+            if confirmed is None or not any(tracked.attempts for tracked in confirmed.todo):
+                return confirmed
+            seen = confirmed
+        if seen.may_improve or self.tracker.may_improve:
+            if await self._back_off(seen, wait):
                 return await self._look_again()
-            if not seen.todo or self._deadline.closing.is_set():
-                return None
-            # A todo se dijo que sí: la lista tiene la última palabra.
-            seen = await self._look()
-            if not seen.todo and seen.problem is None:
-                return None
-            if not any(tracked.attempts for tracked in seen.todo):
-                self._rounds += 1
-                return seen
-        if not seen.may_improve and not self.tracker.may_improve:
-            # A lo que queda se negó ya todas las veces: falla, si la lista lo sigue enseñando.
-            seen = await self._look_again()
-            return seen if seen.todo or seen.may_improve else None
-        if await self._back_off(seen, wait):
+            await self._give_verdict(seen)
+            return None
+        if not self.tracker.has_unsettled or self._deadline.closing.is_set():
+            return None
+        # A lo que queda se negó ya todas las veces: falla, si la lista lo sigue enseñando.
+        return await self._look_again()
+
+    async def _confirm(self, seen: Look) -> Look | None:
+        """A todo se dijo que sí, o no había nada: la lista tiene la última palabra. `None` si no enseña nada más."""
+        if await self._tick.ripen(seen.sighting):
             return await self._look_again()
-        if seen.was_read and self.tracker.has_unsettled and not self._deadline.closing.is_set():
-            await self._give_verdict()
-        return None
+        if not seen.todo or self._deadline.closing.is_set():
+            return None
+        seen = await self._look()
+        if not seen.todo and seen.problem is None:
+            return None
+        self._rounds += 1
+        return seen
 
     async def _look_again(self) -> Look:
         self._rounds += 1
@@ -212,10 +217,11 @@ class Reconciler:
         )
         return await self._backoff.wait(max(wait, self._busy()))
 
-    async def _give_verdict(self) -> None:
+    async def _give_verdict(self, seen: Look) -> None:
         """La última mirada, que no aplica nada: lo que aún se ve ha fallado; lo que no, lo hizo alguien."""
-        seen = await self._look(add=False)
-        self._settle_all([tracked for tracked in seen.todo if tracked.attempts], Result.FAILED)
+        if seen.was_read and self.tracker.has_unsettled and not self._deadline.closing.is_set():
+            seen = await self._look(add=False)
+            self._settle_all([tracked for tracked in seen.todo if tracked.attempts], Result.FAILED)
 
     def report(self, interruption: Interruption | None) -> TransitionReport:
         """Cómo quedó la transición; lo que no se resolvió cuenta como `skipped`."""

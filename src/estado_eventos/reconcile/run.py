@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -37,20 +37,22 @@ _FILES_A_WORKER = 2
 T = TypeVar("T")
 
 
-def run_pass(
-    settings: Settings,
-    plan: Plan,
-    run_id: str,
-    signals: Signals,
-    started: float,
-    progress: ProgressCallback | None = None,
-) -> Report:
-    """Hace la pasada y devuelve su informe; acaba a tiempo pase lo que pase en la red.
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Con qué se lanza una pasada: su identificador, desde cuándo cuenta su límite y las señales que la cortan.
 
-    Su límite cuenta desde `started`, en el reloj de `time.monotonic`.
+    `started` va en el reloj de `time.monotonic`.
     """
+
+    run_id: str
+    started: float
+    signals: Signals
+
+
+def run_pass(settings: Settings, plan: Plan, launch: Launch, progress: ProgressCallback | None = None) -> Report:
+    """Hace la pasada y devuelve su informe; acaba a tiempo pase lo que pase en la red."""
     plan = replace(plan, shard=settings.part, standby_seconds=settings.standby_seconds)
-    return run_async(_pass(settings, plan, run_id, signals, Deadline(settings.pass_timeout, started), progress))
+    return run_async(_pass(settings, plan, launch, progress))
 
 
 def sign_in(settings: Settings, account: Account, run_id: str) -> Token:
@@ -87,18 +89,12 @@ async def _let_go() -> None:
     await asyncio.sleep(0)
 
 
-async def _pass(
-    settings: Settings,
-    plan: Plan,
-    run_id: str,
-    signals: Signals,
-    deadline: Deadline,
-    progress: ProgressCallback | None,
-) -> Report:
+async def _pass(settings: Settings, plan: Plan, launch: Launch, progress: ProgressCallback | None) -> Report:
     started_at, started = datetime.now(UTC), time.monotonic()
-    headers = request_headers(run_id)
+    headers = request_headers(launch.run_id)
     auth = BearerAuth(settings, headers)
     auth.warn_if_expiring(started_at)
+    deadline = Deadline(settings.pass_timeout, launch.started)
     log_shard(plan.scope)
     tls = tls_context(settings)
     clock = BackendClock()
@@ -106,17 +102,17 @@ async def _pass(
     async with AsyncExitStack() as stack:
         backends = [await stack.enter_async_context(Backend(settings, auth, tls, headers)) for _ in plan.transitions]
         reconcilers = [
-            Reconciler(transition, plan, backend, deadline, Tick(interval, clock, deadline), progress)
+            Reconciler(transition, plan, backend, Tick(interval, clock, deadline), progress)
             for transition, backend in zip(plan.transitions, backends, strict=True)
         ]
-        await _reconcile(reconcilers, deadline, signals, settings)
+        await _reconcile(reconcilers, deadline, launch.signals, settings)
         interruption = deadline.interruption
         log_clock(clock.offset, max_offset(settings.scheduler_interval_seconds))
         parts = tuple(reconciler.report(interruption) for reconciler in reconcilers)
         # Si las listas se leyeron sin token, que la cuenta no vale solo se dice aquí.
         login = auth.failure if all(part.code is not auth.failure.code for part in parts if auth.failure) else None
         return Report(
-            run_id=run_id,
+            run_id=launch.run_id,
             command=plan.command,
             backend=settings.backend_url,
             started_at=started_at,
@@ -145,8 +141,9 @@ async def _reconcile(
             with signals.told_to(deadline.hasten, deadline.linger):
                 for number, at in signals.received[-1:]:
                     deadline.hasten(number, at)
-                before = [None, *(reconciler.moves for reconciler in reconcilers)]
-                await asyncio.gather(*(each.run(workers, lock, moves) for each, moves in zip(reconcilers, before)))
+                before = [None, *(reconciler.moves for reconciler in reconcilers[:-1])]
+                pairs = zip(reconcilers, before, strict=True)
+                await asyncio.gather(*(reconciler.run(workers, lock, moves) for reconciler, moves in pairs))
 
 
 def _workers(wanted: int, transitions: int) -> int:

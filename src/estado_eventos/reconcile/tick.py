@@ -10,7 +10,7 @@ from estado_eventos.reconcile.deadline import Deadline
 
 _DAY = 86400
 _MARGIN_SECONDS = 0.03
-"""Lo que se deja pasar del tic: dos relojes en hora se llevan milisegundos, y preguntar un instante antes es perderlo."""
+"""Lo que se deja pasar del tic: dos relojes en hora se llevan milisegundos, y preguntar antes sería perderlo."""
 _SLOW_SECONDS = 0.1
 """Una lista que tarda más pudo hacerse antes de que el backend diera el tic y llevar la fecha de después."""
 _MAX_SHARE = 0.125
@@ -72,7 +72,7 @@ class Tick:
         """`now` es nuestro reloj; lo que se espera se mide además con el del bucle, que no salta."""
         self._interval = interval
         self._clock = clock
-        self._deadline = deadline
+        self.deadline = deadline
         self._now = now
         self._at = served_tick(now(), interval) if interval else 0.0
         self._looks = 0
@@ -88,18 +88,18 @@ class Tick:
     async def hold(self) -> None:
         """Espera al tic, si está al llegar. Lanza `HoldCutError` si antes hay que acabar."""
         left = self._at - self._now()
-        if self._interval and -_MARGIN_SECONDS < left <= self._deadline.seconds * _MAX_SHARE:
+        if self._interval and -_MARGIN_SECONDS < left <= self.deadline.seconds * _MAX_SHARE:
             self.was_held = True
             if not await self._wait_until(self._at + _MARGIN_SECONDS):
                 raise HoldCutError
 
     async def ripen(self, seen: Sighting | None) -> bool:
-        """Si la lista es de antes de que el backend diera el tic, espera a que lo haya dado: hay que leerla otra vez."""
+        """Si la lista es de antes de que el backend diera el tic, espera a que lo dé: hay que leerla otra vez."""
         if seen is None or not self._interval:
             return False
         at = look_again_at(self._at, seen, self._clock, self._looks, max_offset(self._interval))
         left = (at or 0.0) - self._now()
-        if at is None or asyncio.get_running_loop().time() + left >= self._deadline.last_start:
+        if at is None or asyncio.get_running_loop().time() + left >= self.deadline.last_start:
             return False
         self._looks += 1
         return await self._wait_until(at)
@@ -109,6 +109,6 @@ class Tick:
         loop = asyncio.get_running_loop()
         limit = loop.time() + moment - self._now()
         while (left := min(moment - self._now(), limit - loop.time())) > 0:
-            if await self._deadline.closes_within(min(left, _STEP_SECONDS)):
+            if await self.deadline.closes_within(min(left, _STEP_SECONDS)):
                 return False
-        return not self._deadline.closing.is_set()
+        return not self.deadline.closing.is_set()

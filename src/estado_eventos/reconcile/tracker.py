@@ -17,8 +17,8 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 class TrackedEvent:
     """Un evento en la pasada; mientras no tiene `result`, no está resuelto.
 
-    `error` es lo que dijo el último intento; `refusals`, las veces que se negó, y `is_unclear`, si alguna vez no se supo
-    si lo hizo. Hasta `busy_until` (la hora del bucle), el backend puede seguir en él.
+    `error` es lo que dijo el último intento; `refusals`, las veces que se negó, y `is_unclear`, si de alguna no se supo
+    qué hizo. Hasta `busy_until` (la hora del bucle), el backend puede seguir en él.
     """
 
     event: Event
