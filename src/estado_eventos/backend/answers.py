@@ -90,6 +90,22 @@ def read_applied(transition: Transition, answer: Answer) -> str:
     return printable(status, 64) if isinstance(status, str) and answer.is_quotable else transition.target_status
 
 
+def read_told(answer: Answer) -> None:
+    """Entiende la respuesta al aviso de que un evento finalizó; un 2xx es que sí.
+
+    Lanza `Refused` si no hay nada que hacer con ese evento (400, 404), `Denied`, `Unavailable` o `WrongProtocol`.
+    """
+    if 200 <= answer.status < 300:
+        return
+    if answer.status in {400, 404}:
+        raise Refused(_with_words(answer), status=answer.status)
+    if answer.status in {401, 403}:
+        raise Denied(_with_words(answer), status=answer.status)
+    if _is_unwell(answer.status):
+        raise _unavailable(answer)
+    raise WrongProtocol(_with_words(answer), status=answer.status)
+
+
 def read_token(answer: Answer, redactor: Redactor) -> str:
     """El token que da `/auth/login/` o `/auth/refresh-token/`.
 

@@ -5,7 +5,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -14,11 +13,11 @@ import httpx
 
 from estado_eventos import __version__
 from estado_eventos.backend.account import Account, login_request
-from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, read_applied, read_page, read_token
-from estado_eventos.backend.clock import Sighting
+from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, read_applied, read_page, read_token, read_told
 from estado_eventos.backend.departure import Departure, Hold
 from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, Untrusted, WrongProtocol
-from estado_eventos.backend.network import explain_transport, is_untrusted, same_origin
+from estado_eventos.backend.network import explain_transport, is_untrusted
+from estado_eventos.backend.pages import Listing, next_page
 from estado_eventos.backend.signer import SENT, Signer
 from estado_eventos.backend.token import Token
 from estado_eventos.backend.transport import MAX_ANSWER_BYTES, CappedTransport
@@ -27,24 +26,11 @@ from estado_eventos.config.settings import Settings
 from estado_eventos.domain.transitions import Event, Transition
 
 MAX_PAGE_BYTES, MAX_LIST_BYTES = 8 << 20, 32 << 20
-MAX_PAGES = 10_000
 Observer = Callable[[Answer], object]
 """A quien se le enseña cada respuesta."""
 
 _LISTING_SHARE = 0.5
 """La parte de la pasada que se puede gastar en leer páginas: leídas y sin aplicar no sirven de nada."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Una lista de pendientes. Con `problem`, faltan páginas: que un evento no esté no significa nada.
-
-    `sighting` es la hora que daba el backend en la primera página.
-    """
-
-    events: tuple[Event, ...]
-    problem: BackendError | None = None
-    sighting: Sighting | None = None
 
 
 def request_headers(run_id: str) -> dict[str, str]:
@@ -137,12 +123,12 @@ class Backend:
                 return
             seen.add(url)
             budget -= size
-            url = _next_page(url, page.following, seen)
+            url = next_page(url, page.following, seen)
 
     async def _page(self, transition: Transition, url: httpx.URL, budget: int, hold: Hold | None) -> tuple[Page, int]:
         """Una página y los bytes que ocupa."""
         with suppress(MemoryError):
-            answer = await self._exchange(0, "GET", url, min(budget, MAX_PAGE_BYTES), hold)
+            answer = await self._exchange(0, self._request(0, "GET", url, min(budget, MAX_PAGE_BYTES)), hold)
             return read_page(transition, answer), len(answer.body)
         # Aquí fuera ya se ha soltado lo que se había leído.
         raise WrongProtocol("la respuesta no cabe en la memoria de que dispone este proceso")
@@ -154,7 +140,12 @@ class Backend:
         path = transition.action_path(event.id)
         await self._avoid_stale(worker, path)
         url = httpx.URL(self.url + path)
-        return read_applied(transition, await self._exchange(worker, "POST", url, MAX_ANSWER_BYTES))
+        return read_applied(transition, await self._exchange(worker, self._request(worker, "POST", url)))
+
+    async def tell(self, path: str, event_id: int | str, worker: int) -> None:
+        """Avisa, en esa ruta del servidor, de que un evento finalizó; lanza `BackendError`."""
+        url = httpx.URL(self.url).join(path)
+        read_told(await self._exchange(worker, self._request(worker, "POST", url, content={"event_id": event_id})))
 
     async def sign_in(self, account: Account) -> Token:
         """Inicia sesión una vez con esa cuenta; lanza `BackendError`."""
@@ -163,11 +154,19 @@ class Backend:
 
     async def status(self, url: str) -> int:
         """El código con que contesta a un GET sin firmar; lanza `BackendError`."""
-        request = self._client(0).build_request("GET", url, extensions={"limit": MAX_ANSWER_BYTES})
-        return (await self._send(0, request, signed=False)).status
+        return (await self._send(0, self._request(0, "GET", httpx.URL(url)), signed=False)).status
 
-    async def _exchange(self, worker: int, method: str, url: httpx.URL, limit: int, hold: Hold | None = None) -> Answer:
-        request = self._client(worker).build_request(method, url, extensions={"limit": limit})
+    def _request(
+        self,
+        worker: int,
+        method: str,
+        url: httpx.URL,
+        limit: int = MAX_ANSWER_BYTES,
+        content: Mapping[str, object] | None = None,
+    ) -> httpx.Request:
+        return self._client(worker).build_request(method, url, json=content, extensions={"limit": limit})
+
+    async def _exchange(self, worker: int, request: httpx.Request, hold: Hold | None = None) -> Answer:
         answer = await self._send(worker, request, hold=hold)
         if answer.status == httpx.codes.UNAUTHORIZED:
             raise self._auth.denial()
@@ -222,23 +221,6 @@ class Backend:
                 headers=self._headers,
             )
         return self._clients[worker]
-
-
-def _next_page(current: httpx.URL, following: object, seen: set[httpx.URL]) -> httpx.URL:
-    try:
-        url = current.join(following) if isinstance(following, str) else None
-    except (httpx.InvalidURL, ValueError):
-        url = None
-    if url is None:
-        raise WrongProtocol("la dirección de la página siguiente («next») no es una URL")
-    if not same_origin(url, current):
-        raise WrongProtocol(
-            "la página siguiente de la lista («next») está en otro servidor y no se sigue",
-            "Ponga en BACKEND_URL la dirección con que el backend se llama a sí mismo",
-        )
-    if url in seen or len(seen) >= MAX_PAGES:
-        raise WrongProtocol("las páginas de la lista no se acaban nunca")
-    return url
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import httpx
 
-from estado_eventos.backend.client import Listing
 from estado_eventos.backend.clock import BackendClock
 from estado_eventos.backend.errors import BackendError, Denied, WrongProtocol
+from estado_eventos.backend.pages import Listing
 from estado_eventos.backend.token import Token, spoken_token
 from estado_eventos.check.clock import compare
 from estado_eventos.check.findings import Finding, good, problem

@@ -1,12 +1,10 @@
 """El bucle de una transición: leer la lista de pendientes, aplicar cada evento y volver a mirar hasta que no quede."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from estado_eventos.backend.client import Backend
-from estado_eventos.backend.clock import Sighting
 from estado_eventos.backend.departure import Hold
 from estado_eventos.backend.errors import BackendError
 from estado_eventos.domain.exit_codes import ExitCode, gravest
@@ -19,25 +17,11 @@ from estado_eventos.reconcile.backoff import Backoff
 from estado_eventos.reconcile.burst import Burst
 from estado_eventos.reconcile.deadline import Interruption
 from estado_eventos.reconcile.lock import PassLock
+from estado_eventos.reconcile.look import Look
 from estado_eventos.reconcile.moves import Moves
 from estado_eventos.reconcile.plan import Plan
 from estado_eventos.reconcile.tick import HoldCutError, Tick
 from estado_eventos.reconcile.tracker import TrackedEvent, Tracker
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Lo que se vio al leer una lista: lo que queda por hacer y, si no se pudo leer o no entera, por qué."""
-
-    todo: Sequence[TrackedEvent] = ()
-    problem: BackendError | None = None
-    was_read: bool = True
-    sighting: Sighting | None = None
-
-    @property
-    def may_improve(self) -> bool:
-        """Si otra mirada puede enseñar más que esta."""
-        return self.problem is not None and self.problem.retryable
 
 
 class Reconciler:
@@ -56,8 +40,8 @@ class Reconciler:
         self.tracker = Tracker(plan.takes)
         self.moves = Moves()
         self._plan = plan
-        self._backend = backend
-        self._deadline = tick.deadline
+        self.backend = backend
+        self.deadline = tick.deadline
         self._tick = tick
         self._progress = progress
         self._backoff = Backoff(tick.deadline)
@@ -68,6 +52,8 @@ class Reconciler:
         self._seen = Look()
         self._unread: str | None = None
         self._bug: str | None = None
+        self.expect: Callable[[TrackedEvent], None] | None = None
+        """A quien se avisa antes de pedir un evento."""
 
     async def run(self, workers: int, lock: PassLock, before: Moves | None = None) -> None:
         """Hace la pasada con hasta `workers` peticiones a la vez, cuando le toque el turno.
@@ -76,9 +62,9 @@ class Reconciler:
         del programa queda en el informe y no para a la otra transición.
         """
         log.log_job(self.transition)
-        names = [] if self._plan.dry_run else self._plan.locks(self._backend.url, self.transition)
+        names = [] if self._plan.dry_run else self._plan.locks(self.backend.url, self.transition)
         try:
-            async with lock.hold_all(names, self._deadline.closing) as self._has_lock:
+            async with lock.hold_all(names, self.deadline.closing) as self._has_lock:
                 if not self._has_lock:
                     return
                 await self._converge(workers, self._tick.hold)
@@ -88,21 +74,21 @@ class Reconciler:
                     await self._converge(workers)
             for event in self.tracker.bad:
                 log.log_settled(self.transition, event, Result.FAILED, event.problem)
-            self._finished = not self._deadline.closing.is_set()
+            self._finished = not self.deadline.closing.is_set()
         except Exception as error:  # noqa: BLE001  La otra transición tiene que seguir pase lo que pase en esta.
             self._bug = describe_bug(error)
         finally:
             self.moves.end()
 
     async def _converge(self, workers: int, hold: Hold | None = None) -> None:
-        if self._deadline.closing.is_set():
+        if self.deadline.closing.is_set():
             return
         self._rounds = self._rounds or 1
         seen: Look | None = await self._look(hold)
         if self._tick.was_held and hold and seen and seen.may_improve:
             # La conexión esperó al tic abierta y el servidor pudo cerrarla: eso no es estar mal.
             seen = await self._look()
-        while seen and (seen.was_read or seen.may_improve) and not self._deadline.closing.is_set():
+        while seen and (seen.was_read or seen.may_improve) and not self.deadline.closing.is_set():
             if self._plan.dry_run:
                 self._settle_all(seen.todo, Result.PENDING)
                 return
@@ -120,7 +106,7 @@ class Reconciler:
                 return await self._look_again()
             await self._give_verdict(seen)
             return None
-        if not self.tracker.has_unsettled or self._deadline.closing.is_set():
+        if not self.tracker.has_unsettled or self.deadline.closing.is_set():
             return None
         # A lo que queda se negó ya todas las veces: falla, si la lista lo sigue enseñando.
         return await self._look_again()
@@ -129,13 +115,18 @@ class Reconciler:
         """A todo se dijo que sí, o no había nada: la lista tiene la última palabra. `None` si no enseña nada más."""
         if await self._tick.ripen(seen.sighting):
             return await self._look_again()
-        if not seen.todo or self._deadline.closing.is_set():
+        if not seen.todo or self.deadline.closing.is_set():
             return None
         seen = await self._look()
         if not seen.todo and seen.problem is None:
             return None
         self._rounds += 1
         return seen
+
+    @property
+    def list_is_known(self) -> bool:
+        """Si la última lista se leyó entera."""
+        return self._was_listed and self._seen.was_read and self._seen.problem is None
 
     async def _look_again(self) -> Look:
         self._rounds += 1
@@ -153,7 +144,7 @@ class Reconciler:
 
     async def _read_list(self, hold: Hold | None, *, add: bool) -> Look:
         try:
-            listing = await self._backend.pending(self.transition, hold)
+            listing = await self.backend.pending(self.transition, hold)
         except BackendError as error:
             return Look(problem=error, was_read=False)
         except HoldCutError:
@@ -180,13 +171,15 @@ class Reconciler:
         if self._plan.standby_seconds:
             # La principal, si aún va, empezó por los más antiguos: así solo se cruzan una vez.
             ready.reverse()
-        burst = Burst(self.transition, self._backend, self._deadline, self._on_attempt, self._on_done)
+        burst = Burst(self.transition, self.backend, self.deadline, self._on_attempt, self._on_done)
         await burst.apply(ready, workers)
         self.moves.tell(self.tracker.moved)
         return max(burst.asked_wait, (seen.problem and seen.problem.retry_after) or 0.0)
 
     def _on_attempt(self, tracked: TrackedEvent) -> None:
         log.log_attempt(self.transition, tracked.event)
+        if self.expect:
+            self.expect(tracked)
 
     def _on_done(self, tracked: TrackedEvent, status: str) -> None:
         self._settle_all([tracked], Result.DONE, status)
@@ -208,7 +201,7 @@ class Reconciler:
         Si no cabe antes del límite, 0: mejor mirar la lista unas veces más, por si acaba.
         """
         until = min((tracked.busy_until for tracked in self.tracker.unsettled()), default=0.0)
-        return max(0.0, until - asyncio.get_running_loop().time()) if until < self._deadline.last_start else 0.0
+        return max(0.0, until - asyncio.get_running_loop().time()) if until < self.deadline.last_start else 0.0
 
     async def _back_off(self, seen: Look, wait: float) -> bool:
         """Espera antes de la ronda siguiente; `False` si no cabe antes del límite o hay que parar."""
@@ -219,7 +212,7 @@ class Reconciler:
 
     async def _give_verdict(self, seen: Look) -> None:
         """La última mirada, que no aplica nada: lo que aún se ve ha fallado; lo que no, lo hizo alguien."""
-        if seen.was_read and self.tracker.has_unsettled and not self._deadline.closing.is_set():
+        if seen.was_read and self.tracker.has_unsettled and not self.deadline.closing.is_set():
             seen = await self._look(add=False)
             self._settle_all([tracked for tracked in seen.todo if tracked.attempts], Result.FAILED)
 

@@ -19,9 +19,11 @@ from estado_eventos.backend.network import tls_context
 from estado_eventos.backend.token import Token
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.exit_codes import ExitCode
-from estado_eventos.domain.report import Report
+from estado_eventos.domain.report import Report, TransitionReport
+from estado_eventos.domain.transitions import FINISH
 from estado_eventos.output.progress import ProgressCallback
-from estado_eventos.reconcile.deadline import Deadline
+from estado_eventos.reconcile.deadline import Deadline, Interruption
+from estado_eventos.reconcile.follow_ups import FollowUpCalls, Notes
 from estado_eventos.reconcile.lock import PassLock
 from estado_eventos.reconcile.log import log_clock, log_shard
 from estado_eventos.reconcile.plan import Plan
@@ -105,10 +107,10 @@ async def _pass(settings: Settings, plan: Plan, launch: Launch, progress: Progre
             Reconciler(transition, plan, backend, Tick(interval, clock, deadline), progress)
             for transition, backend in zip(plan.transitions, backends, strict=True)
         ]
-        await _reconcile(reconcilers, deadline, launch.signals, settings)
-        interruption = deadline.interruption
+        follow_ups = _follow_ups(settings, plan, reconcilers)
+        await _reconcile(reconcilers, follow_ups, deadline, launch.signals, settings)
         log_clock(clock.offset, max_offset(settings.scheduler_interval_seconds))
-        parts = tuple(reconciler.report(interruption) for reconciler in reconcilers)
+        parts = tuple(_report(reconciler, deadline.interruption, follow_ups) for reconciler in reconcilers)
         # Si las listas se leyeron sin token, que la cuenta no vale solo se dice aquí.
         login = auth.failure if all(part.code is not auth.failure.code for part in parts if auth.failure) else None
         return Report(
@@ -129,10 +131,27 @@ async def _pass(settings: Settings, plan: Plan, launch: Launch, progress: Progre
         )
 
 
+def _follow_ups(settings: Settings, plan: Plan, reconcilers: Sequence[Reconciler]) -> FollowUpCalls | None:
+    """Los avisos que siguen a lo que se finalice, si se piden y se finaliza algo."""
+    finisher = next((reconciler for reconciler in reconcilers if reconciler.transition is FINISH), None)
+    if settings.finish_follow_up is None or finisher is None or plan.dry_run:
+        return None
+    return FollowUpCalls(settings.finish_follow_up, Notes(settings.follow_up_directory), plan, finisher)
+
+
+def _report(reconciler: Reconciler, cut: Interruption | None, follow_ups: FollowUpCalls | None) -> TransitionReport:
+    part = reconciler.report(cut)
+    return replace(part, follow_ups=follow_ups.report) if follow_ups and reconciler.transition is FINISH else part
+
+
 async def _reconcile(
-    reconcilers: Sequence[Reconciler], deadline: Deadline, signals: Signals, settings: Settings
+    reconcilers: Sequence[Reconciler],
+    follow_ups: FollowUpCalls | None,
+    deadline: Deadline,
+    signals: Signals,
+    settings: Settings,
 ) -> None:
-    """Todas las transiciones a la vez, hasta que acaben o las corte el límite o una señal."""
+    """Todas las transiciones a la vez, hasta que acaben o las corte el límite o una señal; y después, los avisos."""
     lock, workers = PassLock(), _workers(settings.max_concurrency, len(reconcilers))
     # Si el proceso se queda parado escribiendo donde nadie lee (un Ctrl-S, un paginador), el límite no puede
     # cortarlo; pero sí se puede soltar el turno, para que las pasadas siguientes no esperen por él.
@@ -144,6 +163,8 @@ async def _reconcile(
                 before = [None, *(reconciler.moves for reconciler in reconcilers[:-1])]
                 pairs = zip(reconcilers, before, strict=True)
                 await asyncio.gather(*(reconciler.run(workers, lock, moves) for reconciler, moves in pairs))
+                if follow_ups:
+                    await follow_ups.make(workers, lock)
 
 
 def _workers(wanted: int, transitions: int) -> int:

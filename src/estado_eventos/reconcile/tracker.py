@@ -61,6 +61,10 @@ class Tracker:
         """Cuántos eventos hay, incluidos los que la lista trae mal escritos."""
         return len(self._tracked) + len(self.bad)
 
+    def all(self) -> Iterator[TrackedEvent]:
+        """Todos los que se pueden pedir, resueltos o no."""
+        yield from self._tracked.values()
+
     @property
     def has_unsettled(self) -> bool:
         """Si queda algún evento por resolver."""
