@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from estado_eventos.config.settings import SettingsError
 
-FILE_VARIABLE, FOLDER_VARIABLE = "SSL_CERT_FILE", "SSL_CERT_DIR"
 _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
@@ -23,7 +22,7 @@ class NoAuthoritiesError(SettingsError):
 
 
 class Store(NamedTuple):
-    """Dónde están: en un archivo, que se lee entero, en una carpeta donde se busca cada una por su nombre, o en ambos."""
+    """Dónde están: un archivo, que se lee entero, una carpeta donde se busca cada una por su nombre, o ambos."""
 
     file: str | None = None
     folder: str | None = None
@@ -43,7 +42,7 @@ def trusted_store() -> Store:
     """Las del sistema o, si el entorno las nombra, esas; lanza `NoAuthoritiesError` si no hay ninguna."""
     paths = ssl.get_default_verify_paths()
     own = Store(paths.openssl_cafile, paths.openssl_capath)
-    named = Store(os.environ.get(FILE_VARIABLE), os.environ.get(FOLDER_VARIABLE))
+    named = Store(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     if named.file or named.folder:
         return _named(named, own)
     for store in (own, *USUAL_STORES):
@@ -51,7 +50,7 @@ def trusted_store() -> Store:
             return found
     raise NoAuthoritiesError(
         "No se encuentran las autoridades de certificación de esta máquina, y sin ellas no hay https",
-        f"Instálelas (apt install ca-certificates) o ponga en {FILE_VARIABLE} el archivo donde están",
+        "Instálelas (apt install ca-certificates) o ponga en SSL_CERT_FILE el archivo donde están",
     )
 
 
@@ -66,7 +65,7 @@ def context_trusting(store: Store) -> ssl.SSLContext:
         reason = "no tiene ningún certificado" if isinstance(error, ssl.SSLError) else error.strerror
         raise NoAuthoritiesError(
             f"No se pueden leer las autoridades de certificación de {store.file}: {reason}",
-            f"Ponga en {FILE_VARIABLE} el archivo donde están, o quítela y valdrán las del sistema",
+            "Ponga en SSL_CERT_FILE el archivo donde están, o quítela y valdrán las del sistema",
         ) from None
     return context
 
@@ -75,8 +74,8 @@ def _named(named: Store, own: Store) -> Store:
     """Las que nombra el entorno, como las entiende OpenSSL: lo que no nombre sigue siendo lo suyo."""
     if named.folder and not any(map(os.path.isdir, named.folder.split(os.pathsep))):
         raise NoAuthoritiesError(
-            f"{FOLDER_VARIABLE} no es ninguna carpeta que exista, y sin autoridades de certificación no hay https",
-            f"Ponga en {FOLDER_VARIABLE} la carpeta donde están, o quítela y valdrán las del sistema",
+            "SSL_CERT_DIR no es ninguna carpeta que exista, y sin autoridades de certificación no hay https",
+            "Ponga en SSL_CERT_DIR la carpeta donde están, o quítela y valdrán las del sistema",
         )
     return Store(named.file or _if_file(own.file), named.folder or own.folder)
 
@@ -100,4 +99,4 @@ def _linked(folder: str) -> int:
 
 
 def _if_file(path: str | None) -> str | None:
-    return path if path and Path(path).is_file() else None
+    return path if path and Path(path).is_file() and os.access(path, os.R_OK) else None
