@@ -106,15 +106,16 @@ StateDirectoryMode=0755
 
 
 def timer_unit(job: Job) -> str:
-    """El temporizador: en punto, sin recuperar tics perdidos, que el backend guarda lo pendiente."""
-    ticks = "".join(f"OnCalendar={line}\n" for line in calendar(job.interval))
+    """El temporizador: lo justo antes de cada tic, sin recuperar los perdidos, que el backend guarda lo pendiente."""
+    starts = "".join(f"OnCalendar={line}\n" for line in calendar(job.interval))
     return f"""\
 {_header(job, "timer")}
 [Unit]
 Description=Estado de Eventos: cada {job.interval} s
 
 [Timer]
-{ticks}AccuracySec=100ms
+# Un poco antes de cada tic: la pasada arranca, se conecta y renueva su token, y pregunta en punto.
+{starts}AccuracySec=1us
 Persistent=no
 
 [Install]
