@@ -33,7 +33,8 @@ def test_the_report_always_adds_up(results: list[Result], code: ExitCode, text: 
     check_adds_up(read)
     assert list(read) == [
         *("schema", "run_id", "command", "backend", "dry_run", "started_at", "duration_seconds"),
-        *("outcome", "exit_code", "error", "requests", "token_expires_at", "transitions"),
+        *("outcome", "exit_code", "error", "requests", "token_expires_at", "clock_offset_seconds"),
+        "transitions",
     ]
     assert list(read["transitions"]["start"]) == [
         *("pending", "done", "already_done", "failed", "skipped", "rounds", "max_lag_seconds", "error", "events"),

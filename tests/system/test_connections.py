@@ -131,7 +131,7 @@ def test_a_black_hole_is_given_up_and_tried_again() -> None:
 def test_a_server_that_never_works_is_69_and_says_why(greeting: Fault | Drip | Raw, words: str) -> None:
     """Si nada de lo que contesta sirve, 69, una frase en español que dice qué pasa y ningún POST."""
     with FaultyServer(greeting=lambda _: greeting) as server:
-        completed = endure(server, "run-once", seconds=1)
+        completed = endure(server, "run-once", seconds=2)
 
     assert completed.code == 69
     assert words in completed.report["error"]
@@ -154,7 +154,7 @@ def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
     """Un certificado caducado no vale, aunque sea de una autoridad conocida: 69, y el token no sale."""
     yesterday = datetime.now(UTC) - timedelta(days=1)
     with _tls_server(tmp_path, not_after=yesterday) as (server, authority):
-        completed = endure(server, seconds=1, SSL_CERT_FILE=authority, BACKEND_JWT_TOKEN="abc.def.ghi")
+        completed = endure(server, seconds=2, SSL_CERT_FILE=authority, BACKEND_JWT_TOKEN="abc.def.ghi")
 
     assert completed.code == 69
     assert "el certificado TLS no vale" in completed.report["error"]
@@ -165,7 +165,7 @@ def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
 def test_https_on_a_plain_port_is_named_as_such() -> None:
     """Una `https://` donde se habla http: 69, y se dice que falla TLS."""
     with FaultyServer(greeting=lambda _: answer(400)) as server:
-        completed = endure(server, seconds=1, BACKEND_URL=server.url.replace("http:", "https:"))
+        completed = endure(server, seconds=2, BACKEND_URL=server.url.replace("http:", "https:"))
 
     assert completed.code == 69
     assert "falló TLS" in completed.report["error"]

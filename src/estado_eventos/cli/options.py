@@ -1,6 +1,5 @@
 """Las opciones de los mandatos, cada una escrita una vez."""
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from estado_eventos import __version__
 from estado_eventos.config.settings import LogFormat, LogLevel
+from estado_eventos.domain.text import is_name
 from estado_eventos.domain.transitions import is_safe_id
 from estado_eventos.output.streams import PROGRAM
 
@@ -34,7 +34,7 @@ def _check_ids(ids: list[str] | None) -> list[str]:
 
 
 def _check_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}", name):
+    if not is_name(name):
         raise typer.BadParameter("un nombre lleva letras, cifras, «-» y «_»")
     return name
 

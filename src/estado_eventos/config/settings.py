@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from estado_eventos.domain.shard import MAX_SHARDS, WHOLE, Shard
-from estado_eventos.domain.text import is_token
+from estado_eventos.domain.text import is_name, is_token
 
 
 class LogLevel(StrEnum):
@@ -107,6 +107,21 @@ def _listen_host(value: str) -> str:
     return value
 
 
+def _schedule_name(value: str) -> str:
+    if not is_name(value):
+        raise ValueError("solo admite letras, cifras, «-» y «_», y empieza por letra o cifra")
+    return value
+
+
+def _origin_path(value: str) -> str:
+    # Lo que un navegador o un proxy podrían tomar por otro servidor no es una ruta.
+    if not value.startswith("/") or value.startswith("//") or not value.isascii() or not value.isprintable():
+        raise ValueError("tiene que ser una ruta del backend, como /analysis/process-event-completion/")
+    if any(character in value for character in " \\?#"):
+        raise ValueError("es solo una ruta: sin espacios, «\\», «?» ni «#»")
+    return value
+
+
 def _upper(value: object) -> object:
     return value.strip().upper() if isinstance(value, str) else value
 
@@ -146,6 +161,7 @@ class Settings(BaseSettings):
         le=86400,
         allow_inf_nan=False,
     )
+    standby_seconds: float = Field(default=0, ge=0, le=86400, allow_inf_nan=False)
     max_concurrency: int = Field(default=8, ge=1, le=128)
     shard: Annotated[Shard, PlainValidator(_shard)] | None = None
     shard_count: int | None = Field(default=None, ge=1, le=MAX_SHARDS)
@@ -153,6 +169,9 @@ class Settings(BaseSettings):
     metrics_file: FilePath | None = None
     heartbeat_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
     report_file: FilePath | None = None
+    finish_follow_up: Annotated[str, BeforeValidator(_stripped), AfterValidator(_origin_path)] | None = None
+    follow_up_directory: FilePath | None = None
+    schedule_name: Annotated[str, BeforeValidator(_stripped), AfterValidator(_schedule_name)] = "estado-eventos"
     # Es el del servicio antiguo; solo se abre si se instala con --api.
     host: Annotated[str, AfterValidator(_listen_host)] = "0.0.0.0"  # noqa: S104
     port: int = Field(default=8001, ge=1, le=65535)

@@ -59,6 +59,19 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowUps:
+    """Los avisos al backend de lo que se finalizó (`FINISH_FOLLOW_UP`): cuántos se deben, se dieron y se dejaron."""
+
+    owed: int = 0
+    told: int = 0
+    given_up: int = 0
+
+    def to_dict(self) -> dict[str, int]:
+        """Las claves del informe."""
+        return {"owed": self.owed, "told": self.told, "given_up": self.given_up}
+
+
+@dataclass(frozen=True, slots=True)
 class TransitionReport:
     """Lo que dio de sí una transición en la pasada. `code` es su parte en el código de salida."""
 
@@ -67,6 +80,7 @@ class TransitionReport:
     rounds: int = 0
     error: str | None = None
     code: ExitCode = ExitCode.OK
+    follow_ups: FollowUps | None = None
 
     def count(self, *results: Result) -> int:
         """Cuántos eventos acabaron de alguna de estas maneras."""
@@ -79,7 +93,11 @@ class TransitionReport:
         return max(lags, default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Las claves del informe para una transición; `pending` es siempre la suma de las otras cuatro."""
+        """Las claves del informe para una transición; `pending` es siempre la suma de las otras cuatro.
+
+        `follow_ups`, solo si se avisa de lo que acaba.
+        """
+        follow_ups = {"follow_ups": self.follow_ups.to_dict()} if self.follow_ups else {}
         return {
             "pending": len(self.outcomes),
             "done": self.count(Result.DONE),
@@ -89,6 +107,7 @@ class TransitionReport:
             "rounds": self.rounds,
             "max_lag_seconds": self.max_lag_seconds,
             "error": self.error,
+            **follow_ups,
             "events": [outcome.to_dict() for outcome in self.outcomes],
         }
 
@@ -106,6 +125,10 @@ class Report:
     shard: Shard = WHOLE
     requests: int = 0
     token_expires_at: datetime | None = None
+    clock_offset_seconds: float | None = None
+    """El reloj del backend menos el nuestro; `None` si no dijo su hora."""
+    standby_seconds: float = 0
+    """De cuánto retraso se ocupa, si es una máquina de repuesto; 0 si no lo es."""
     transitions: tuple[TransitionReport, ...] = ()
     problem: str | None = None
     problem_code: ExitCode = ExitCode.OK
@@ -127,8 +150,9 @@ class Report:
         return next((sentence for sentence in sentences if sentence), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """El informe con las claves de la versión 1 del esquema; `shard`, solo si hay reparto."""
+        """El informe con las claves de la versión 1 del esquema; `shard` y `standby_seconds`, solo si los hay."""
         shard = {} if self.shard.is_whole else {"shard": str(self.shard)}
+        standby = {"standby_seconds": self.standby_seconds} if self.standby_seconds else {}
         return {
             "schema": SCHEMA,
             "run_id": self.run_id,
@@ -136,6 +160,7 @@ class Report:
             "backend": self.backend,
             "dry_run": self.dry_run,
             **shard,
+            **standby,
             "started_at": _utc_text(self.started_at),
             "duration_seconds": round(self.duration_seconds, 3),
             "outcome": self.exit_code.name.lower(),
@@ -143,6 +168,7 @@ class Report:
             "error": self.error,
             "requests": self.requests,
             "token_expires_at": _utc_text(self.token_expires_at) if self.token_expires_at else None,
+            "clock_offset_seconds": self.clock_offset_seconds,
             "transitions": {part.transition.name: part.to_dict() for part in self.transitions},
         }
 

@@ -1,7 +1,16 @@
 """Texto para una persona: lo ajeno, sin peligro, y los tiempos, en palabras."""
 
+import re
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")
+
 _MAX_TOKEN = 8000
 """Lo que cabe en una línea de cabecera de los servidores corrientes (gunicorn, 8190 bytes), con su nombre delante."""
+
+
+def is_name(text: str) -> bool:
+    """Si un texto puede nombrar un planificador: de él salen nombres de unidades y de archivos."""
+    return _NAME.fullmatch(text) is not None
 
 
 def is_token(text: str) -> bool:

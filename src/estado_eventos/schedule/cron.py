@@ -75,6 +75,8 @@ def cron_block(job: Job) -> str:
         "PASS_TIMEOUT": f"{job.deadline:g}",
         "TOKEN_CACHE_FILE": job.cron_directory / "token",
         "REPORT_FILE": job.cron_report_file,
+        "FOLLOW_UP_DIRECTORY": job.cron_directory / "follow-ups",
+        "SCHEDULE_NAME": job.schedule_name,
     }
     lock = shlex.quote(str(job.cron_directory / "lock"))
     # Sin `flock -E`: el de BusyBox no lo tiene. Con 1 acaba si otro tiene el cerrojo; de lo demás ya da él el motivo.

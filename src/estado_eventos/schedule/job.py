@@ -77,6 +77,11 @@ class Job:
         return unit_name(self.name)
 
     @property
+    def schedule_name(self) -> str:
+        """El `SCHEDULE_NAME` de sus pasadas."""
+        return self.name.removeprefix(f"{DEFAULT_NAME}-")
+
+    @property
     def state_directory(self) -> Path:
         """Dónde guarda el servicio de systemd el token y el último informe."""
         # Para un usuario, `StateDirectory=` de systemd 252 cae dentro de ~/.config, donde está su configuración.

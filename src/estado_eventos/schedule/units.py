@@ -80,6 +80,8 @@ Environment=SCHEDULER_INTERVAL_SECONDS={job.interval}
 Environment=PASS_TIMEOUT={job.deadline:g}
 Environment=TOKEN_CACHE_FILE={job.state_specifier}/token
 Environment=REPORT_FILE={job.state_specifier}/report.json
+Environment=FOLLOW_UP_DIRECTORY={job.state_specifier}/follow-ups
+Environment=SCHEDULE_NAME={job.schedule_name}
 TimeoutStartSec={job.timeout}
 # Tras SIGTERM: 3 s a lo que está en camino y otros 3 a los monitores.
 TimeoutStopSec=10
