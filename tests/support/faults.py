@@ -292,6 +292,7 @@ class FaultyServer:
             response = client.getresponse()
             body = response.read()
         head = f"HTTP/1.1 {response.status} {response.reason}\r\nContent-Type: application/json\r\n"
+        head += f"Date: {response.headers['Date']}\r\n"
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
