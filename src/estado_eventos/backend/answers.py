@@ -1,15 +1,13 @@
 """Lo que el backend contesta y lo que significa: de bytes a datos o a un error con nombre, sin red."""
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from estado_eventos.backend.clock import Sighting, read_date
+from estado_eventos.backend.clock import Sighting, read_date, sight
 from estado_eventos.backend.errors import BackendError, Denied, Refused, Unavailable, WrongProtocol
 from estado_eventos.config.redactor import Redactor
 from estado_eventos.domain.text import is_token, printable
@@ -54,6 +52,14 @@ class Page:
     sighting: Sighting | None = None
 
 
+class Grant(NamedTuple):
+    """Lo que da `/auth/`: un token, de qué rol es su usuario, si lo dice, y qué hora era allí."""
+
+    token: str
+    role: str | None
+    at: datetime | None
+
+
 def read_page(transition: Transition, answer: Answer) -> Page:
     """Entiende la respuesta a una lista: `{"results": […]}`, páginas de DRF o una lista sin más.
 
@@ -68,7 +74,7 @@ def read_page(transition: Transition, answer: Answer) -> Page:
     if not isinstance(items, list):
         raise WrongProtocol("la respuesta es JSON, pero no una lista de eventos")
     events = tuple(Event.from_item(item, transition) for item in items[:MAX_EVENTS])
-    sighting = read_date(answer.headers, answer.sent_at, answer.received_at)
+    sighting = sight(answer.headers, answer.sent_at, answer.received_at)
     return Page(events, following or None, len(items) > MAX_EVENTS, sighting)
 
 
@@ -106,8 +112,8 @@ def read_told(answer: Answer) -> None:
     raise WrongProtocol(_with_words(answer), status=answer.status)
 
 
-def read_token(answer: Answer, redactor: Redactor) -> str:
-    """El token que da `/auth/login/` o `/auth/refresh-token/`.
+def read_token(answer: Answer, redactor: Redactor) -> Grant:
+    """El token que da `/auth/login/` o `/auth/refresh-token/`, que desde ahora se tacha.
 
     Lanza `Denied` si no acepta las credenciales, `Unavailable` o `WrongProtocol`.
     """
@@ -123,12 +129,19 @@ def read_token(answer: Answer, redactor: Redactor) -> str:
     if _is_unwell(answer.status):
         raise _unavailable(answer, "no se puede iniciar sesión: ")
     content = _parse(answer.body) if answer.status == 200 else None
-    token = content.get("token") if isinstance(content, dict) else None
+    content = content if isinstance(content, dict) else {}
+    token = content.get("token")
     if not isinstance(token, str) or not is_token(token):
         raise WrongProtocol(
             f"HTTP {answer.status} sin token al iniciar sesión", "Compruebe AUTH_URL", status=answer.status
         )
-    return token
+    redactor.add(token)
+    return Grant(token, _role(content.get("user"), redactor), read_date(answer.headers.get("date", "")))
+
+
+def _role(user: object, redactor: Redactor) -> str | None:
+    role = user.get("role") if isinstance(user, dict) else None
+    return redactor.clean_text(role) if isinstance(role, str) and not redactor.is_blind else None
 
 
 def _list_error(answer: Answer) -> BackendError:
@@ -203,11 +216,5 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:12])
-    try:
-        moment = parsedate_to_datetime(value)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = (moment - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    moment = read_date(value)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds()) if moment else None

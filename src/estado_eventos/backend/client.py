@@ -5,7 +5,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -150,7 +149,7 @@ class Backend:
     async def sign_in(self, account: Account) -> Token:
         """Inicia sesión una vez con esa cuenta; lanza `BackendError`."""
         answer = await self._send_once(0, login_request(self._settings, account, self._headers), signed=False)
-        return Token.read(read_token(answer, Redactor(account.secrets)), datetime.now(UTC))
+        return Token.granted(read_token(answer, Redactor(account.secrets)))
 
     async def status(self, url: str) -> int:
         """El código con que contesta a un GET sin firmar; lanza `BackendError`."""

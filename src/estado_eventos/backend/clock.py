@@ -24,14 +24,19 @@ class Sighting:
         return self.received_at - self.sent_at
 
 
-def read_date(headers: Mapping[str, str], sent_at: float, received_at: float) -> Sighting | None:
-    """Lo que dice `Date` (RFC 9110 §6.6.1); `None` si no está o no se entiende."""
+def sight(headers: Mapping[str, str], sent_at: float, received_at: float) -> Sighting | None:
+    """Lo que dice `Date`; `None` si no está o no se entiende."""
+    moment = read_date(headers.get("date", ""))
+    return Sighting(int(moment.timestamp()), sent_at, received_at) if moment else None
+
+
+def read_date(value: str) -> datetime | None:
+    """Una fecha de HTTP (RFC 9110 §5.6.7); `None` si no se entiende."""
     try:
-        moment = parsedate_to_datetime(headers.get("date", ""))
-        seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+        moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return Sighting(int(seconds), sent_at, received_at)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class BackendClock:

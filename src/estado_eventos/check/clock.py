@@ -16,6 +16,7 @@ from estado_eventos.domain.transitions import TRANSITIONS
 
 _NOTABLE_SECONDS = 0.5
 _GRAVE_SECONDS = 60
+_EXACT_SECONDS = 10
 _MAX_READS = 4
 
 
@@ -54,7 +55,7 @@ def _finding(offset: float) -> Finding:
     away = abs(offset)
     if away < _NOTABLE_SECONDS:
         return good("clock", "Los relojes de esta máquina y del backend coinciden")
-    spoken = f"{away:.1f} s".replace(".", ",") if away < _GRAVE_SECONDS else spoken_lag(away)
+    spoken = f"{away:.1f} s".replace(".", ",") if away < _EXACT_SECONDS else spoken_lag(away)
     if offset < 0:
         message = (
             f"El reloj del backend va {spoken} atrasado respecto al de esta máquina: "

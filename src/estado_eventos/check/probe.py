@@ -8,7 +8,7 @@ from estado_eventos.backend.account import account_of
 from estado_eventos.backend.answers import Answer
 from estado_eventos.backend.auth import BearerAuth
 from estado_eventos.backend.client import Backend, request_headers
-from estado_eventos.backend.clock import BackendClock, read_date
+from estado_eventos.backend.clock import BackendClock, sight
 from estado_eventos.backend.errors import BackendError, Denied
 from estado_eventos.backend.network import in_clear, same_origin, tls_context
 from estado_eventos.backend.signer import SENT
@@ -55,7 +55,7 @@ class LastAnswer:
 
     def __call__(self, answer: Answer) -> None:
         """Toma nota de una respuesta."""
-        seen = read_date(answer.headers, answer.sent_at, answer.received_at)
+        seen = sight(answer.headers, answer.sent_at, answer.received_at)
         if seen:
             self._clock.learn(seen)
         self.location = answer.location

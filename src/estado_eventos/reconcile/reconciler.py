@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from estado_eventos.backend.client import Backend
 from estado_eventos.backend.departure import Hold
@@ -11,7 +12,6 @@ from estado_eventos.domain.exit_codes import ExitCode, gravest
 from estado_eventos.domain.report import Result, TransitionReport
 from estado_eventos.domain.transitions import Transition
 from estado_eventos.output.logs import describe_bug
-from estado_eventos.output.progress import ProgressCallback
 from estado_eventos.reconcile import log
 from estado_eventos.reconcile.backoff import Backoff
 from estado_eventos.reconcile.burst import Burst
@@ -23,6 +23,9 @@ from estado_eventos.reconcile.plan import Plan
 from estado_eventos.reconcile.tick import HoldCutError, Tick
 from estado_eventos.reconcile.tracker import TrackedEvent, Tracker
 
+if TYPE_CHECKING:
+    from estado_eventos.output.progress import ProgressCallback
+
 
 class Reconciler:
     """Una transición a lo largo de una pasada. Se puede cortar cuando sea: `report` dice cómo quedó."""
@@ -33,9 +36,12 @@ class Reconciler:
         plan: Plan,
         backend: Backend,
         tick: Tick,
-        progress: ProgressCallback | None = None,
+        before: Moves | None,
     ) -> None:
-        """Desde que se cierra el límite de `tick` no se empieza nada nuevo."""
+        """Desde que se cierra el límite de `tick` no se empieza nada nuevo.
+
+        `before` es lo que mueve la transición anterior, que puede hacer que aquí venza algo.
+        """
         self.transition = transition
         self.tracker = Tracker(plan.takes)
         self.moves = Moves()
@@ -43,7 +49,10 @@ class Reconciler:
         self.backend = backend
         self.deadline = tick.deadline
         self._tick = tick
-        self._progress = progress
+        self._before = before
+        self._followed = 0
+        self.progress: ProgressCallback | None = None
+        """A quien se cuenta cómo va."""
         self._backoff = Backoff(tick.deadline)
         self._rounds = 0
         self._has_lock = plan.dry_run
@@ -55,26 +64,25 @@ class Reconciler:
         self.expect: Callable[[TrackedEvent], None] | None = None
         """A quien se avisa antes de pedir un evento."""
 
-    async def run(self, workers: int, lock: PassLock, before: Moves | None = None) -> None:
+    async def run(self, workers: int, lock: PassLock) -> None:
         """Hace la pasada con hasta `workers` peticiones a la vez, cuando le toque el turno.
 
-        `before` es lo que mueve la transición anterior, que puede hacer que aquí venza algo. No lanza nada: un fallo
-        del programa queda en el informe y no para a la otra transición.
+        No lanza nada: un fallo del programa queda en el informe y no para a la otra transición.
         """
         log.log_job(self.transition)
+        closing = self.deadline.closing
         names = [] if self._plan.dry_run else self._plan.locks(self.backend.url, self.transition)
         try:
-            async with lock.hold_all(names, self.deadline.closing) as self._has_lock:
+            async with lock.hold_all(names, closing) as self._has_lock:
                 if not self._has_lock:
                     return
                 await self._converge(workers, self._tick.hold)
-                moved = 0
                 # Empezar un evento puede hacer que le toque acabar: se mira otra vez después.
-                while before and (moved := await before.more_than(moved)):
+                while self._before and not closing.is_set() and await self._before.more_than(self._followed):
                     await self._converge(workers)
             for event in self.tracker.bad:
                 log.log_settled(self.transition, event, Result.FAILED, event.problem)
-            self._finished = not self.deadline.closing.is_set()
+            self._finished = not closing.is_set()
         except Exception as error:  # noqa: BLE001  La otra transición tiene que seguir pase lo que pase en esta.
             self._bug = describe_bug(error)
         finally:
@@ -109,7 +117,9 @@ class Reconciler:
         if not self.tracker.has_unsettled or self.deadline.closing.is_set():
             return None
         # A lo que queda se negó ya todas las veces: falla, si la lista lo sigue enseñando.
-        return await self._look_again()
+        seen = await self._look()
+        self._rounds += bool(seen.todo)
+        return seen
 
     async def _confirm(self, seen: Look) -> Look | None:
         """A todo se dijo que sí, o no había nada: la lista tiene la última palabra. `None` si no enseña nada más."""
@@ -117,6 +127,8 @@ class Reconciler:
             return await self._look_again()
         if not seen.todo or self.deadline.closing.is_set():
             return None
+        if self._before:
+            await self._before.rest()
         seen = await self._look()
         if not seen.todo and seen.problem is None:
             return None
@@ -134,6 +146,7 @@ class Reconciler:
 
     async def _look(self, hold: Hold | None = None, *, add: bool = True) -> Look:
         """Lee la lista y pone al día lo que se sabe de cada evento; sin `add`, solo de los que ya se conocían."""
+        self._followed = self._before.count if self._before else 0
         self._seen = await self._read_list(hold, add=add)
         problem = str(self._seen.problem) if self._seen.problem else None
         if problem != self._unread and not self._seen.was_read:
@@ -171,6 +184,7 @@ class Reconciler:
         if self._plan.standby_seconds:
             # La principal, si aún va, empezó por los más antiguos: así solo se cruzan una vez.
             ready.reverse()
+        self.moves.begin()
         burst = Burst(self.transition, self.backend, self.deadline, self._on_attempt, self._on_done)
         await burst.apply(ready, workers)
         self.moves.tell(self.tracker.moved)
@@ -192,15 +206,15 @@ class Reconciler:
             self._tell_progress()
 
     def _tell_progress(self, waiting: str = "") -> None:
-        if self._progress:
-            self._progress(self.transition, self.tracker.settled, len(self.tracker), waiting)
+        if self.progress:
+            self.progress(self.transition, self.tracker.settled, len(self.tracker), waiting)
 
     def _busy(self) -> float:
         """Segundos hasta que se pueda pedir otra vez algo, si solo queda lo que quizá el backend tiene entre manos.
 
         Si no cabe antes del límite, 0: mejor mirar la lista unas veces más, por si acaba.
         """
-        until = min((tracked.busy_until for tracked in self.tracker.unsettled()), default=0.0)
+        until = self.tracker.free_at
         return max(0.0, until - asyncio.get_running_loop().time()) if until < self.deadline.last_start else 0.0
 
     async def _back_off(self, seen: Look, wait: float) -> bool:

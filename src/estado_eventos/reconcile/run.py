@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from estado_eventos.backend.account import Account
@@ -92,7 +92,8 @@ async def _let_go() -> None:
 
 
 async def _pass(settings: Settings, plan: Plan, launch: Launch, progress: ProgressCallback | None) -> Report:
-    started_at, started = datetime.now(UTC), time.monotonic()
+    # Lo que se tardó en arrancar es ya parte de la pasada.
+    started_at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - launch.started)
     headers = request_headers(launch.run_id)
     auth = BearerAuth(settings, headers)
     auth.warn_if_expiring(started_at)
@@ -103,10 +104,11 @@ async def _pass(settings: Settings, plan: Plan, launch: Launch, progress: Progre
     interval = settings.scheduler_interval_seconds if plan.waits_for_tick else 0
     async with AsyncExitStack() as stack:
         backends = [await stack.enter_async_context(Backend(settings, auth, tls, headers)) for _ in plan.transitions]
-        reconcilers = [
-            Reconciler(transition, plan, backend, Tick(interval, clock, deadline), progress)
-            for transition, backend in zip(plan.transitions, backends, strict=True)
-        ]
+        reconcilers: list[Reconciler] = []
+        for transition, backend in zip(plan.transitions, backends, strict=True):
+            before = reconcilers[-1].moves if reconcilers else None
+            reconcilers.append(Reconciler(transition, plan, backend, Tick(interval, clock, deadline), before))
+            reconcilers[-1].progress = progress
         follow_ups = _follow_ups(settings, plan, reconcilers)
         await _reconcile(reconcilers, follow_ups, deadline, launch.signals, settings)
         log_clock(clock.offset, max_offset(settings.scheduler_interval_seconds))
@@ -118,7 +120,7 @@ async def _pass(settings: Settings, plan: Plan, launch: Launch, progress: Progre
             command=plan.command,
             backend=settings.backend_url,
             started_at=started_at,
-            duration_seconds=time.monotonic() - started,
+            duration_seconds=time.monotonic() - launch.started,
             dry_run=plan.dry_run,
             shard=plan.scope,
             requests=sum(backend.requests for backend in backends),
@@ -160,9 +162,7 @@ async def _reconcile(
             with signals.told_to(deadline.hasten, deadline.linger):
                 for number, at in signals.received[-1:]:
                     deadline.hasten(number, at)
-                before = [None, *(reconciler.moves for reconciler in reconcilers[:-1])]
-                pairs = zip(reconcilers, before, strict=True)
-                await asyncio.gather(*(reconciler.run(workers, lock, moves) for reconciler, moves in pairs))
+                await asyncio.gather(*(reconciler.run(workers, lock) for reconciler in reconcilers))
                 if follow_ups:
                     await follow_ups.make(workers, lock)
 

@@ -80,6 +80,11 @@ class Tracker:
         return any(not tracked.is_hopeless for tracked in self.unsettled())
 
     @property
+    def free_at(self) -> float:
+        """La hora del bucle a la que se puede pedir otra vez el primero de los que el backend quizá tiene entre manos."""
+        return min((tracked.busy_until for tracked in self.unsettled()), default=0.0)
+
+    @property
     def moved(self) -> int:
         """Cuántos movió esta pasada, también aquellos cuya respuesta se perdió."""
         settled = (tracked for tracked in self._tracked.values() if tracked.attempts)
