@@ -52,7 +52,8 @@ def reads(interval: int, offset: float, latencies: list[tuple[float, float]]) ->
 
     De cada latencia, lo que tarda la lista y qué parte antes de hacerse; el resto, antes de fecharse.
     """
-    clock, now, looks, made = BackendClock(), NOON + 0.03, 0, []
+    clock, now, looks = BackendClock(), NOON + 0.03, 0
+    made: list[float] = []
     while True:
         took, share = latencies[len(made) % len(latencies)]
         made.append(now + took * share)

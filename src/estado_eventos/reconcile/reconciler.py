@@ -1,14 +1,14 @@
 """El bucle de una transición: leer la lista de pendientes, aplicar cada evento y volver a mirar hasta que no quede."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from estado_eventos.backend.client import Backend
 from estado_eventos.backend.departure import Hold
 from estado_eventos.backend.errors import BackendError
-from estado_eventos.domain.exit_codes import ExitCode, gravest
+from estado_eventos.domain.exit_codes import gravest
 from estado_eventos.domain.report import Result, TransitionReport
 from estado_eventos.domain.transitions import Transition
 from estado_eventos.output.logs import describe_bug
@@ -16,6 +16,7 @@ from estado_eventos.reconcile import log
 from estado_eventos.reconcile.backoff import Backoff
 from estado_eventos.reconcile.burst import Burst
 from estado_eventos.reconcile.deadline import Interruption
+from estado_eventos.reconcile.ending import Ending
 from estado_eventos.reconcile.lock import PassLock
 from estado_eventos.reconcile.look import Look
 from estado_eventos.reconcile.moves import Moves
@@ -233,25 +234,18 @@ class Reconciler:
     def report(self, interruption: Interruption | None) -> TransitionReport:
         """Cómo quedó la transición; lo que no se resolvió cuenta como `skipped`."""
         outcomes = self.tracker.outcomes(datetime.now(UTC))
-        results = {outcome.result for outcome in outcomes}
-        problems = dict(self._problems(interruption, results))
+        # Cortada sin la última mirada, vale lo que se contestó a cada evento.
+        is_whole = self._finished or (self._was_listed and not self.tracker.has_unsettled)
+        ending = Ending(
+            transition=self.transition,
+            results={outcome.result for outcome in outcomes},
+            cut=None if is_whole else interruption,
+            has_lock=self._has_lock,
+            waits_for_list=bool(self._rounds) and not self._was_listed,
+            unread=self._seen.problem,
+            denial=self.tracker.denial,
+            bug=self._bug,
+        )
+        problems = dict(ending.problems())
         code = gravest(problems)
         return TransitionReport(self.transition, outcomes, self._rounds, problems.get(code), code)
-
-    def _problems(self, cut: Interruption | None, results: set[Result]) -> Iterator[tuple[ExitCode, str | None]]:
-        if Result.FAILED in results:
-            yield ExitCode.FAILED, None
-        if Result.SKIPPED in results:
-            yield ExitCode.TEMPFAIL, "quedaron eventos sin confirmar"
-        if self.tracker.denial:
-            yield ExitCode.NOPERM, self.tracker.denial
-        where = f"lista de pendientes de {self.transition.noun}"
-        # Cortada sin la última mirada, vale lo que se contestó a cada evento.
-        if cut and not self._finished and not (self._was_listed and not self.tracker.has_unsettled):
-            yield ExitCode.TEMPFAIL, cut.reason if self._has_lock else f"otra pasada no acaba; {cut.reason}"
-            if cut.by_deadline and self._rounds and not self._was_listed:
-                yield ExitCode.UNAVAILABLE, f"{where}: no llegó; {cut.reason}"
-        if self._seen.problem:
-            yield self._seen.problem.code, f"{where}: {self._seen.problem}"
-        if self._bug:
-            yield ExitCode.SOFTWARE, self._bug

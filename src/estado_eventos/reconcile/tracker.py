@@ -81,7 +81,7 @@ class Tracker:
 
     @property
     def free_at(self) -> float:
-        """La hora del bucle a la que se puede pedir otra vez el primero de los que el backend quizá tiene entre manos."""
+        """La hora del bucle a la que se puede pedir otra vez alguno de los que el backend quizá tiene entre manos."""
         return min((tracked.busy_until for tracked in self.unsettled()), default=0.0)
 
     @property
