@@ -130,7 +130,7 @@ def test_the_command_of_the_readme(image: Podman, backend: ReferenceBackend, tmp
     for theirs, ours in here.items():
         assert theirs in written
         written = written.replace(theirs, ours)
-    # El del README lo tiene todo en la raíz.
+    # El del documento lo tiene todo en la raíz.
     backend.configure(prefix="")
     backend.add_events(due_start=1)
 
