@@ -180,7 +180,7 @@ def test_a_list_that_never_shrinks_ends() -> None:
 
 
 def test_a_list_that_grows_forever_ends() -> None:
-    """Una lista que en cada lectura trae más se acaba con la pasada: a uno que no se deja, cuatro veces; a otros, una."""
+    """Una lista que crece siempre acaba con la pasada; a uno que no se deja, cuatro veces; a otros, una."""
     asked = {0}
 
     def rule(request: Request) -> Reaction:

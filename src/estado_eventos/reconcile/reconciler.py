@@ -31,14 +31,7 @@ if TYPE_CHECKING:
 class Reconciler:
     """Una transición a lo largo de una pasada. Se puede cortar cuando sea: `report` dice cómo quedó."""
 
-    def __init__(
-        self,
-        transition: Transition,
-        plan: Plan,
-        backend: Backend,
-        tick: Tick,
-        before: Moves | None,
-    ) -> None:
+    def __init__(self, transition: Transition, plan: Plan, backend: Backend, tick: Tick, before: Moves | None) -> None:
         """Desde que se cierra el límite de `tick` no se empieza nada nuevo.
 
         `before` es lo que mueve la transición anterior, que puede hacer que aquí venza algo.
@@ -83,6 +76,8 @@ class Reconciler:
                     await self._converge(workers)
             for event in self.tracker.bad:
                 log.log_settled(self.transition, event, Result.FAILED, event.problem)
+            if self._plan.standby_seconds:
+                log.log_standby(self.transition, self.tracker.moved)
             self._finished = not closing.is_set()
         except Exception as error:  # noqa: BLE001  La otra transición tiene que seguir pase lo que pase en esta.
             self._bug = describe_bug(error)
