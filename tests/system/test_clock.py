@@ -1,43 +1,16 @@
 """Relojes que saltan a media pasada."""
 
-import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.clocks import Clock
 from tests.support.faults import Fault, FaultyServer
 from tests.support.inside import account
 from tests.support.passes import moved_once
 from tests.support.program import run, start, wait
 from tests.support.reference.server import ReferenceBackend
-
-Clock = Callable[[str], dict[str, object]]
-"""Pone en hora el reloj del programa, también en marcha; devuelve el entorno con que se arranca."""
-
-
-@pytest.fixture
-def clock(tmp_path: Path) -> Clock:
-    """Un reloj de pared que se cambia sin tocar el de la máquina; el monótono sigue a lo suyo."""
-    libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    if not libraries:
-        assert "CI" not in os.environ, "falta el paquete faketime"
-        pytest.skip("Sin libfaketime (paquete faketime)")
-    offset = tmp_path / "desfase"
-
-    def turn(seconds: str) -> dict[str, object]:
-        (tmp_path / "nuevo").write_text(seconds)
-        (tmp_path / "nuevo").replace(offset)
-        return {
-            "LD_PRELOAD": libraries[0],
-            "FAKETIME_TIMESTAMP_FILE": offset,
-            "FAKETIME_NO_CACHE": 1,
-            "DONT_FAKE_MONOTONIC": 1,
-        }
-
-    return turn
-
 
 JUMPS = ["-7200", *(pytest.param(jump, marks=pytest.mark.slow) for jump in ("+7200", "+100d", "-100d"))]
 
