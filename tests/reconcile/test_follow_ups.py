@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from estado_eventos.domain.transitions import FINISH
@@ -95,15 +96,15 @@ def test_what_somebody_else_finished_is_not_told_by_us(
 ) -> None:
     """De lo que finalizó otro avisa el otro: ni se avisa ni queda apuntado."""
     (event,) = backend.add_events(due_finish=1, participants=1)
-    finished = f"{FINISH.action_path(event)}"
+    headers = {"Authorization": f"Bearer {backend.token()}"}
 
     def be_late(request: Request) -> Reaction:
-        if request.path == finished and request.nth == 1:
-            run_inside("finish", **config(backend, BACKEND_URL=f"{backend.url}/"))
+        if request.path == FINISH.action_path(event) and request.nth == 1:
+            httpx.post(backend.url + request.path, headers=headers).raise_for_status()
         return None
 
     with FaultyServer(be_late, backend.url) as proxy:
-        completed = wait(start("finish", "--json", env=config(backend, proxy.url, **settings)))
+        completed = run_inside("finish", "--json", **config(backend, proxy.url, **settings))
 
     assert completed.code == 0
     assert part_of(completed, FINISH)["already_done"] == 1

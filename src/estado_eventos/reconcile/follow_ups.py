@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from estado_eventos.backend.errors import BackendError, Refused
@@ -40,10 +41,8 @@ class Notes:
             return
         try:
             self._directory.mkdir(mode=0o700, exist_ok=True)
-            flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY
-            os.close(os.open(self._directory / key, flags, 0o600))
-        except FileExistsError:
-            return
+            with suppress(FileExistsError):
+                os.close(os.open(self._directory / key, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o600))
         except OSError as error:
             self._complain(error)
 
