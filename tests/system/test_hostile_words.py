@@ -68,7 +68,7 @@ def test_hostile_words_stay_words(log_format: str) -> None:
 def test_hostile_words_do_nothing_to_a_terminal(command: str) -> None:
     """En un terminal, con sus colores, tampoco: ni borra la pantalla, ni cambia el título, ni pinta lo que quiera."""
     with FaultyServer(_hostile()) as server:
-        code, seen = in_terminal(command, BACKEND_URL=server.url, PASS_TIMEOUT=3)
+        code, seen = in_terminal(command, BACKEND_URL=server.url, PASS_TIMEOUT=6)
 
     assert code == 77
     plain = re.sub(r"\x1b\[[0-9;]*m|\r", "", seen)
