@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from estado_eventos.backend.clock import Sighting, read_date, sight
 from estado_eventos.backend.errors import BackendError, Denied, Refused, Unavailable, WrongProtocol
 from estado_eventos.config.redactor import Redactor
+from estado_eventos.domain import wall_clock
 from estado_eventos.domain.text import is_token, printable
 from estado_eventos.domain.transitions import Event, Transition
 
@@ -217,4 +218,4 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if value.isascii() and value.isdigit():
         return float(value[:12])
     moment = read_date(value)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds()) if moment else None
+    return max(0.0, (moment - wall_clock.now()).total_seconds()) if moment else None
