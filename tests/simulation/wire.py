@@ -140,15 +140,18 @@ class Connection(httpx.AsyncBaseTransport):
         self._process.must_be_alive()
         wire, loop = self._wire, asyncio.get_running_loop()
         fault = wire.weather.draw(self._process.machine.name, loop.time(), wire.random)
-        if loop.time() > self._fresh_until or (fault and fault.kind == "refused"):
-            await asyncio.sleep(wire.latency)
-            if fault and fault.kind == "refused":
-                raise httpx.ConnectError("refused") from OSError(errno.ECONNREFUSED, "refused")
-        if trace := request.extensions.get("trace"):
-            await trace("http11.send_request_headers.started", {"request": SimpleNamespace(method=b"GET")})
         exchange = _exchange(self._process, request, loop.time(), fault)
+        refused = fault is not None and fault.kind == "refused"
+        if loop.time() > self._fresh_until or refused:
+            await asyncio.sleep(wire.latency)
+        if not refused and (trace := request.extensions.get("trace")):
+            await trace("http11.send_request_headers.started", {"request": SimpleNamespace(method=b"GET")})
+        exchange.sent_at = loop.time()
         wire.exchanges.append(exchange)
         self._process.exchanges.append(exchange)
+        if refused:
+            exchange.settled_at = loop.time()
+            raise httpx.ConnectError("refused") from OSError(errno.ECONNREFUSED, "refused")
         answer: asyncio.Future[Reply] = loop.create_future()
         slow = fault.amount if fault and fault.kind == "slow_in" else 0.0
         loop.call_later(wire.latency + slow, wire.arrive, exchange, answer, self._last)

@@ -98,9 +98,9 @@ def draw_world(seed: int) -> World:
     latency = random.choice((0.001, 0.004, 0.02, 0.1, 0.4)) * random.uniform(0.5, 1)
     gap = random.choice((0.0, 0.01, 0.3, 2.9)) if interval >= 60 else random.choice((0.0, 0.01, 0.3))
     world = World(seed, interval, ticks, calm, Model(), Weather(), _clock(random, interval, calm), latency, gap)
-    world.model.page_size = random.choice((0, 0, 0, 2, 10))
     world.model.as_list = random.random() < 0.2
     _draw_events(world, random)
+    world.model.page_size = random.choice((0, 0, 0, 2 if len(world.model.events) < 12 else 25))
     _draw_sites(world, random)
     if not calm:
         _draw_trouble(world, random)
@@ -118,7 +118,7 @@ def _clock(random: Random, interval: int, calm: bool) -> Clock:  # noqa: FBT001
 
 
 def _draw_events(world: World, random: Random) -> None:
-    most = random.choice((0, 1, 3, 3, 8, 8, 30, 200 if world.ticks < 8 else 30))
+    most = random.choice((0, 1, 2, 3, 3, 5, 8, 8, 8, 30, 30, 200 if world.ticks < 8 else 30))
     for number in range(1, random.randint(0, most) + 1):
         start, end = sorted(_date(world, random) for _ in range(2))
         event = Event(str(number), start, end)
@@ -194,7 +194,9 @@ def _draw_trouble(world: World, random: Random) -> None:
         "follow_up": lambda: Act(random.uniform(0, last), "follow_up", "", random.choice((500, 503, 404, 400))),
     }
     for _ in range(random.choice((0, 1, 2, 4, 8))):
-        world.acts.append(drawn[random.choice(list(drawn))]())
+        act = drawn[random.choice(list(drawn))]()
+        if act.name != "rotate" or "backend_jwt_token" not in world.sites[0].variables:
+            world.acts.append(act)
     for act in [*world.acts]:
         if act.name in {"demote", "password", "follow_up"}:
             world.acts.append(Act(min(act.at + act.amount, last), f"un{act.name}"))
