@@ -14,7 +14,6 @@ VERBS = ("start", "finish")
 _INFINITIVES = {"start": "iniciar", "finish": "finalizar"}
 EMAIL, PASSWORD = "admin@example.com", "contraseña-de-mentira"
 FOLLOW_UP = "/analysis/process-event-completion/"
-ROOT = "http://backend.example"
 
 
 class Reply(NamedTuple):
@@ -72,6 +71,7 @@ class Model:
     is_admin: bool = True
     password: str = PASSWORD
     token_seconds: int = 1800
+    root: str = "http://127.0.0.1"
     page_size: int = 0
     as_list: bool = False
     follow_up_status: int = 0
@@ -162,7 +162,7 @@ class Model:
         if number > pages:
             return _error(404, "Página no válida")
         part = rows[(number - 1) * self.page_size : number * self.page_size]
-        link: Callable[[int], str] = lambda page: f"{ROOT}{ask.path}?page={page}"  # noqa: E731
+        link: Callable[[int], str] = lambda page: f"{self.root}{ask.path}?page={page}"  # noqa: E731
         content = {
             "count": len(rows),
             "next": link(number + 1) if number < pages else None,

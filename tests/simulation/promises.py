@@ -165,23 +165,24 @@ def concurrency_is_bounded(life: Life) -> Iterator[str]:
 
 
 def retry_after_is_honoured(life: Life) -> Iterator[str]:
-    """Si el backend pide esperar y cabe, la lista no se vuelve a leer antes."""
+    """Si en una ronda el backend pide esperar, y lo que más pide cabe, la lista no se vuelve a leer antes."""
     for process in life.processes:
-        until: dict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
-        for moment, _, exchange in sorted(
-            [(exchange.sent_at, 1, exchange) for exchange in process.exchanges]
-            + [(exchange.settled_at or 0.0, 0, exchange) for exchange in process.exchanges],
-            key=lambda step: step[:2],
-        ):
-            asked = _asked_wait(exchange)
-            if moment == exchange.settled_at and asked and moment + asked < last_start(process) - _EPSILON:
-                until[exchange.verb] = max(until[exchange.verb], (moment + asked, moment))
-            elif moment == exchange.sent_at and exchange.kind == "list" and not exchange.ask.query:
-                if moment < until[exchange.verb][0] - _EPSILON:
-                    yield (
-                        f"{name(process)}: lista de {exchange.verb} en {moment:.3f} y en {until[exchange.verb][1]:.3f} "
-                        f"le pidieron esperar hasta {until[exchange.verb][0]:.3f}"
-                    )
+        until: dict[str, float] = defaultdict(float)
+        for moment, is_sent, exchange in _steps(process):
+            verb, asked = exchange.verb, _asked_wait(exchange)
+            if not is_sent and asked:
+                until[verb] = max(until[verb], moment + asked)
+            elif is_sent and exchange.kind == "list" and not exchange.ask.query:
+                if moment < until[verb] - _EPSILON and until[verb] < last_start(process) - 2 * _EPSILON:
+                    yield f"{name(process)}: lista de {verb} en {moment:.3f}; le pidieron esperar a {until[verb]:.3f}"
+                until[verb] = 0.0
+
+
+def _steps(process: Process) -> list[tuple[float, bool, Exchange]]:
+    """Cada petición, cuando sale y cuando acaba."""
+    sent = [(exchange.sent_at, True, exchange) for exchange in process.exchanges]
+    settled = [(exchange.settled_at or 0.0, False, exchange) for exchange in process.exchanges]
+    return sorted(sent + settled, key=lambda step: step[:2])
 
 
 def _asked_wait(exchange: Exchange) -> float:

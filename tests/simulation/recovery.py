@@ -60,7 +60,7 @@ def _should_be_done_by(life: Life, site: Site, event: Event, verb: str) -> float
     if verb == "finish":
         due = max(due, event.starts_at)
     if not world.clock.is_steady or not site.clock.is_steady:
-        shown = due - NOON + 60
+        shown = due - NOON - world.clock.offset + 100
     else:
         shown = due - NOON - world.clock.offset
     standby = 0.0
@@ -139,6 +139,7 @@ def quiet_passes_cost_two_requests(life: Life) -> Iterator[str]:
         report = process.report
         if report is None or site.clock.offset or any(part.outcomes for part in report.transitions):
             continue
-        lists = [exchange for exchange in process.exchanges if exchange.kind == "list"]
+        lists = [exchange for exchange in process.exchanges if exchange.kind == "list" and exchange.got]
+        lists = [exchange for exchange in lists if exchange.got and exchange.got.status == 200]
         if len(lists) != 2 and not any(exchange.got and exchange.got.shown for exchange in lists):
             yield f"{name(process)}: {len(lists)} lecturas sin nada que hacer"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from estado_eventos.config.settings import Settings
-from tests.simulation.model import EMAIL, FOLLOW_UP, PASSWORD, ROOT, Event, Model
+from tests.simulation.model import EMAIL, FOLLOW_UP, PASSWORD, Event, Model
 from tests.simulation.weather import Spell, Weather
 
 NOON = 1_800_014_400.0
@@ -136,8 +136,9 @@ def _date(world: World, random: Random) -> float:
 
 
 def _draw_sites(world: World, random: Random) -> None:
+    world.model.root = random.choice(("http://127.0.0.1", "http://backend.example"))
     common: dict[str, object] = {
-        "backend_url": ROOT,
+        "backend_url": world.model.root,
         "scheduler_interval_seconds": world.interval,
         "http_timeout": random.choice((5, 10, 30)),
         "max_concurrency": random.choice((1, 2, 8)),
