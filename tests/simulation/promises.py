@@ -105,7 +105,10 @@ def _was_lied_to(process: Process, verb: str, key: str) -> bool:
         and exchange.got.status == 200
     ]
     return bool(lies) and not any(
-        exchange.kind == "list" and exchange.verb == verb and shows(exchange) is not None and exchange.sent_at >= lies[-1]
+        exchange.kind == "list"
+        and exchange.verb == verb
+        and shows(exchange) is not None
+        and exchange.sent_at >= lies[-1]
         for exchange in process.exchanges
     )
 

@@ -125,7 +125,12 @@ def the_spare_stays_still(life: Life) -> Iterator[str]:
             apart = abs(main.clock.offset - world.clock.offset)
             punctual = world.calm and main.dies_at is None and apart < 5 and _slack(world, main) < 10
             dates = (event.starts_at - NOON, event.ends_at - NOON)
-            if punctual and not event.broken and all(date > 0 and date % world.interval == 0 for date in dates) and dates[0] < dates[1]:
+            if (
+                punctual
+                and not event.broken
+                and all(date > 0 and date % world.interval == 0 for date in dates)
+                and dates[0] < dates[1]
+            ):
                 yield f"{name(process)}: tocó {post.verb} {post.key}, y la principal iba bien"
 
 

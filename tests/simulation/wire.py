@@ -101,9 +101,7 @@ class Wire:
         exchange.saved_at = now
         self._answer(exchange, self.model.save(save), answer, stale)
 
-    def _answer(
-        self, exchange: Exchange, made: Reply, answer: "asyncio.Future[Reply]", stale: Reply | None
-    ) -> None:
+    def _answer(self, exchange: Exchange, made: Reply, answer: "asyncio.Future[Reply]", stale: Reply | None) -> None:
         loop, fault = answer.get_loop(), exchange.fault
         exchange.answered_at = loop.time()
         exchange.reply = sent = dated(made, self.backend_now())

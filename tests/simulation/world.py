@@ -207,7 +207,9 @@ def _draw_trouble(world: World, random: Random) -> None:
 
 
 def _soon_after_a_tick(world: World, random: Random, last: float) -> float:
-    return min(last, max(0.0, random.randint(0, world.ticks) * world.interval + random.choice((-2, 0, 1, 5)) * random.random()))
+    return min(
+        last, max(0.0, random.randint(0, world.ticks) * world.interval + random.choice((-2, 0, 1, 5)) * random.random())
+    )
 
 
 def _some_event(world: World, random: Random) -> str:

@@ -28,6 +28,8 @@ class _Renewals:
 
     failure: BackendError | None = None
     """Por qué falló la última, si falló."""
+    refusal: Denied | None = None
+    """Por qué no aceptaron la cuenta cuando aún había token; si hace falta otro, no se les pide más."""
     may_retry: bool = True
     """Si, habiendo fallado, vale la pena probar otra vez."""
     needed: bool = False
@@ -137,6 +139,8 @@ class BearerAuth(Signer):
             return
         self._take_cached()
         needed = self._is_useless(refused)
+        if needed and self._renewals.refusal:
+            self.give_up(self._renewals.refusal)
         # Una que se quedó a medias, quien la empezó lo dirá con `give_up`.
         hopeless = self._renewals.under_way or not self._renewals.may_retry
         if (needed and hopeless) or not (needed or self._is_ending()):
@@ -164,11 +168,12 @@ class BearerAuth(Signer):
     def give_up(self, failure: BackendError) -> None:
         """Una renovación no salió bien: se sigue con el token que hay, si vale, o sin ninguno."""
         self._renewals.under_way = False
-        if self._renewals.needed:
+        if self._renewals.needed or failure is self._renewals.refusal:
             # No se prueba otra vez mientras el backend no pida un token; y si rechazó la cuenta, nunca.
             self._renewals.failure, self._renewals.may_retry = failure, False
             self._token = None
         else:
+            self._renewals.refusal = failure if isinstance(failure, Denied) else None
             _log.warning("No se pudo renovar el token: %s", failure)
 
     def _take_cached(self) -> None:
