@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from estado_eventos.domain.transitions import FINISH, START, TRANSITIONS, Transition
+from estado_eventos.domain.transitions import FINISH, START, TRANSITIONS
 from estado_eventos.reconcile.plan import Plan
 from estado_eventos.reconcile.tick import lead_seconds
 from tests.simulation.loop import VirtualLoop
@@ -31,6 +31,7 @@ class Life:
 
     def run(self) -> None:
         """Lo vive entero, en un instante."""
+        # Lo que el programa echa a suertes.
         random.seed(self.world.seed)
         loop = VirtualLoop(label)
         world = self.world
@@ -70,19 +71,9 @@ class Life:
                 await asyncio.sleep(left if is_steady else min(left, _STEP_SECONDS))
             if loop.time() >= until:
                 return
-            await self._launch(machine, "run-once", TRANSITIONS, scheduled=True).run()
+            await self._launch(machine, Plan("run-once", TRANSITIONS), scheduled=True).run()
 
-    def _launch(
-        self,
-        machine: Machine,
-        command: str,
-        transitions: tuple[Transition, ...],
-        only: frozenset[str] = frozenset(),
-        *,
-        dry_run: bool = False,
-        scheduled: bool = False,
-    ) -> Process:
-        plan = Plan(command, transitions, only, dry_run)
+    def _launch(self, machine: Machine, plan: Plan, *, scheduled: bool = False) -> Process:
         process = Process(machine, self.wire, machine.settings, plan, len(self.processes) + 1, scheduled)
         self.processes.append(process)
         return process
@@ -135,7 +126,7 @@ class Life:
     def _run_by_hand(self, command: str, machine: Machine) -> None:
         transitions = {"start": (START,), "finish": (FINISH,)}.get(command, TRANSITIONS)
         only = frozenset(list(self.world.model.events)[:2]) if command == "event" else frozenset()
-        process = self._launch(machine, command, transitions, only, dry_run=command == "dry-run")
+        process = self._launch(machine, Plan(command, transitions, only, dry_run=command == "dry-run"))
         self.by_hand.append(asyncio.get_running_loop().create_task(process.run()))
 
 

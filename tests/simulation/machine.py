@@ -57,7 +57,8 @@ class Process:
     signalled_at: float | None = None
     was_killed: bool = False
     report: Report | None = None
-    tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
+    tasks: dict["asyncio.Task[Any]", None] = field(default_factory=dict)
+    """Las que tiene en marcha, por orden: una semilla da siempre la misma vida."""
     exchanges: list[Exchange] = field(default_factory=list)
     signals: "SimulatedSignals | None" = None
 
@@ -81,7 +82,7 @@ class Process:
         work = loop.create_task(make_pass(self.settings, self.plan, launch, None))
         await asyncio.wait([work])
         self.ended_at = loop.time()
-        for task in self.tasks:
+        for task in [*self.tasks]:
             task.cancel()
         if not self.was_killed:
             self.report = work.result()
@@ -95,7 +96,7 @@ class Process:
         """SIGKILL."""
         if self.ended_at is None:
             self.was_killed = True
-            for task in self.tasks:
+            for task in [*self.tasks]:
                 task.cancel()
 
     def stop(self) -> None:
@@ -113,8 +114,8 @@ def label(task: "asyncio.Task[Any]") -> None:
     """Apunta una tarea recién hecha en el proceso que la hizo."""
     process = current.get()
     if process:
-        process.tasks.add(task)
-        task.add_done_callback(process.tasks.discard)
+        process.tasks[task] = None
+        task.add_done_callback(process.tasks.pop)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,21 +64,22 @@ class Spell:
             return None
         kinds = _SPELLS[self.name]
         kind = random.choices(_MIXED, _WEIGHTS)[0] if kinds is _MIXED else random.choice(kinds)
+        wait = None
         match kind:
             case "slow_in" | "slow_out":
-                return Fault(kind, random.choice((random.uniform(0.5, 5), random.uniform(5, 200))))
+                amount = random.choice((random.uniform(0.5, 5), random.uniform(5, 200)))
             case "unwell" | "unwell_after":
-                wait = random.choice((None, None, random.randint(1, 20)))
-                return Fault(kind, random.choice((500, 502, 503, 504)), wait)
+                amount, wait = random.choice((500, 502, 503, 504)), random.choice((None, None, random.randint(1, 20)))
             case "limited":
-                return Fault(kind, random.choice((429, 503)), random.choice((None, random.randint(1, 40))))
+                amount = random.choice((429, 503))
+                wait = random.choice((None, random.randint(1, 8), random.randint(1, 40)))
             case "refusal":
-                return Fault(kind, random.choice((400, 404)))
+                amount = random.choice((400, 404))
             case "unauthorized":
-                return Fault(kind, random.choice((401, 401, 403)))
-            case "garbage":
-                return Fault(kind, random.randrange(5))
-        return Fault(kind)
+                amount = random.choice((401, 401, 403))
+            case _:
+                amount = random.randrange(5)
+        return Fault(kind, amount, wait)
 
 
 @dataclass(slots=True)

@@ -1,12 +1,15 @@
 """Un mundo: lo que sale de una semilla, antes de que pase nada."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
 from estado_eventos.config.settings import Settings
 from tests.simulation.model import EMAIL, FOLLOW_UP, PASSWORD, Event, Model
 from tests.simulation.weather import Spell, Weather
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOON = 1_800_014_400.0
 """Un mediodía: ahí empieza el bucle, en un reloj que vaya en hora."""
