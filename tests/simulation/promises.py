@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Outcome, Result
 from tests.simulation.life import Life
 from tests.simulation.machine import Process
@@ -91,12 +92,19 @@ def _is_true(process: Process, verb: str, outcome: Outcome, moved_at: float) -> 
     is_done = moved_at <= (process.ended_at or 0.0)
     match outcome.result:
         case Result.DONE:
-            return is_done or _was_lied_to(process, verb, outcome.event.key)
+            return is_done or (_was_cut_short(process) and _was_lied_to(process, verb, outcome.event.key))
         case Result.ALREADY_DONE:
             return is_done
         case Result.FAILED:
             return _was_last_seen(process, verb, outcome.event.key)
     return True
+
+
+def _was_cut_short(process: Process) -> bool:
+    """Si no llegó a mirar por última vez: se le acabó el tiempo o no le dejaron."""
+    is_late = (process.ended_at or 0.0) >= last_start(process) - EPSILON
+    is_bad = process.report is not None and process.report.exit_code is not ExitCode.OK
+    return is_late or is_bad or process.signalled_at is not None
 
 
 def _was_lied_to(process: Process, verb: str, key: str) -> bool:

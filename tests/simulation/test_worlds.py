@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.trace import tell
 from tests.simulation.verdict import judge
 
-_BATCHES, _WORLDS = 6, 20
+_BATCHES, _WORLDS = 5, 10
 
 
 @pytest.mark.parametrize("batch", range(_BATCHES))
