@@ -3,11 +3,18 @@
 import json
 import re
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
+
+from estado_eventos import __version__
+from estado_eventos.backend.errors import BackendError
+from estado_eventos.domain.transitions import START
 from tests.support.faults import FaultyServer, answer
-from tests.support.inside import run_inside
+from tests.support.inside import account, run_inside
 from tests.support.program import PROGRAM, environment
+from tests.support.reference.server import ReferenceBackend
 from tests.support.terminal_session import in_terminal
 
 
@@ -22,14 +29,69 @@ def test_text_lines_have_time_level_and_message() -> None:
 
 
 def test_json_is_one_object_a_line() -> None:
-    """Con `LOG_FORMAT=json`, cada línea es un objeto con hora, nivel y mensaje."""
+    """Con `LOG_FORMAT=json`, cada línea es un objeto con las claves de ECS y qué programa y qué pasada la dicen."""
     with FaultyServer(lambda _: answer(200, "[]")) as server:
-        completed = run_inside("run-once", BACKEND_URL=server.url, LOG_FORMAT="json")
+        completed = run_inside("run-once", "--json", BACKEND_URL=server.url, LOG_FORMAT="json")
 
     lines = [json.loads(line) for line in completed.stderr.splitlines()]
-    assert {line["level"] for line in lines} == {"INFO"}
-    assert "Ejecutando job: start_pending_events" in [line["message"] for line in lines]
-    assert all(line["time"].endswith("Z") for line in lines)
+    assert [line["message"] for line in lines].count("Ejecutando job: start_pending_events") == 1
+    assert len(lines) == 4
+    for line in lines:
+        assert datetime.fromisoformat(line["@timestamp"]).utcoffset() == timedelta(0)
+        assert line["log.level"] == "info"
+        assert (line["service.name"], line["service.version"]) == ("estado-eventos", __version__)
+        assert line["trace.id"] == completed.report["run_id"]
+
+
+def test_json_says_what_happened_in_fields(backend: ReferenceBackend) -> None:
+    """En JSON, lo que le pasa a cada evento y cómo acaba la pasada son campos: una máquina no tiene que leer frases."""
+    (good,) = backend.add_events(due_start=1, offset=-90, public_ids=["examen-1"])
+    (bad,) = backend.add_events(broken_finish=1, public_ids=["examen-2"])
+
+    completed = run_inside("run-once", **account(backend, LOG_FORMAT="json"))
+
+    assert (completed.code, completed.stdout) == (1, "")
+    lines = [json.loads(line) for line in completed.stderr.splitlines()]
+    settled = {line["event.id"]: line for line in lines if "estado_eventos.result" in line}
+    assert settled[good]["estado_eventos.result"] == "done"
+    assert settled[good]["estado_eventos.transition"] == START.name
+    assert settled[good]["estado_eventos.attempts"] == 1
+    assert settled[good]["estado_eventos.lag_seconds"] >= 90
+    assert settled[bad]["estado_eventos.result"] == "failed"
+    assert settled[bad]["estado_eventos.attempts"] == 4
+    *_, summary, closing = lines
+    assert "Finalización: 1 fallido(s); retraso máximo: " in summary["message"]
+    assert summary["estado_eventos.start.done"] == summary["estado_eventos.finish.failed"] == 1
+    assert (closing["process.exit_code"], closing["event.outcome"], closing["log.level"]) == (1, "failure", "error")
+
+
+def test_wrong_settings_are_json_too(tmp_path: Path) -> None:
+    """Con `LOG_FORMAT=json`, también lo que va mal antes de empezar es JSON y nada más que JSON."""
+    file = tmp_path / "estado.env"
+    file.write_text("LOG_FORMAT=json\nHTTP_TIMEOUT=x\n")
+    for arguments in (["run-once"], ["run-once", "-q"], ["info"]):
+        completed = run_inside("--env-file", str(file), *arguments)
+
+        (line,) = (json.loads(line) for line in completed.stderr.splitlines())
+        assert (completed.code, completed.stdout) == (78, "")
+        assert line["message"] == f"HTTP_TIMEOUT ({file}): no es un número."
+
+
+def test_a_traceback_is_a_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    """En JSON, una pila de llamadas es un campo más de la misma línea."""
+
+    def broken(*_: object, **__: object) -> object:
+        raise ZeroDivisionError
+
+    with FaultyServer(lambda _: answer(404)) as server, monkeypatch.context() as patch:
+        patch.setattr(BackendError, "__str__", broken)
+        completed = run_inside("start", BACKEND_URL=server.url, LOG_FORMAT="json", LOG_LEVEL="DEBUG")
+
+    lines = [json.loads(line) for line in completed.stderr.splitlines()]
+    (trace,) = (line["error.stack_trace"] for line in lines if "error.stack_trace" in line)
+    assert completed.code == 70
+    assert trace.startswith("Traceback")
+    assert "ZeroDivisionError" in trace
 
 
 def _run_with_stderr_file(path: Path, journal_stream: str, log_format: str = "auto") -> list[str]:
@@ -49,6 +111,18 @@ def test_journal_lines_carry_their_priority(tmp_path: Path) -> None:
 
     assert lines[0] == "<6>Ejecutando job: start_pending_events"
     assert lines[-1].startswith("<3>Lista de pendientes de inicio: HTTP 404")
+
+
+def test_json_under_the_journal_carries_its_priority(tmp_path: Path) -> None:
+    """Bajo el journal, cada línea JSON lleva delante su `<N>`, que el journal quita y guarda."""
+    path = tmp_path / "stderr"
+    path.touch()
+    status = path.stat()
+
+    lines = _run_with_stderr_file(path, f"{status.st_dev}:{status.st_ino}", "json")
+
+    assert [line[:4] for line in lines] == ["<6>{"] * (len(lines) - 1) + ["<3>{"]
+    assert [json.loads(line[3:])["log.level"] for line in lines[-2:]] == ["info", "error"]
 
 
 def test_another_journal_stream_is_not_this_one(tmp_path: Path) -> None:

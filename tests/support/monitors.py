@@ -38,13 +38,21 @@ def stalls_on_posts(request: Request) -> Raw | Fault:
     return answer(200, '[{"id": 1}]') if request.method == "GET" else Fault.STALL
 
 
-def samples(text: str) -> dict[tuple[str, ...], float]:
-    """El valor de cada serie por el nombre de la métrica, sin prefijo, y sus etiquetas, en su orden alfabético."""
-    return {
-        (name.removeprefix("estado_eventos_"), *(labels[key] for key in sorted(labels))): value
+WHOLE = {"name": "estado-eventos", "shard": "1/1"}
+"""Las etiquetas de un trabajo sin nombre propio ni reparto."""
+
+
+def samples(text: str, **owner: str) -> dict[tuple[str, ...], float]:
+    """Las series de un trabajo: su valor por el nombre, sin prefijo, y sus etiquetas propias, en orden alfabético."""
+    owner = WHOLE | owner
+    found = [
+        ((name.removeprefix("estado_eventos_"), *(labels[key] for key in sorted(labels.keys() - owner.keys()))), value)
         for family in text_string_to_metric_families(text)
         for name, labels, value, *_ in family.samples
-    }
+        if owner.items() <= labels.items()
+    ]
+    assert len(dict(found)) == len(found), "hay una serie repetida"
+    return dict(found)
 
 
 def warnings(completed: Completed) -> list[str]:

@@ -131,7 +131,12 @@ def info(context: typer.Context, as_json: AsJson = False) -> int:
 
 def _load(context: typer.Context, *, quiet: bool = False, half_account: bool = False) -> Loaded:
     options: _Globals = context.obj
-    loaded = load(options.overrides, options.env_file, half_account=half_account)
+    try:
+        loaded = load(options.overrides, options.env_file, half_account=half_account)
+    except SettingsError as error:
+        if error.readable:
+            logs.configure(error.readable.log_level, error.readable.log_format, quiet=quiet)
+        raise
     logs.configure(loaded.settings.log_level, loaded.settings.log_format, quiet=quiet)
     _log.debug("Archivo de configuración: %s", loaded.file or "ninguno")
     for notice in loaded.notices:

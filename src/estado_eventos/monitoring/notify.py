@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from estado_eventos.config.settings import Settings
 from estado_eventos.domain.report import Report
 from estado_eventos.domain.text import printable
 from estado_eventos.domain.transitions import Transition
-from estado_eventos.output.files import check_replaceable, read_file, update_file
+from estado_eventos.output.files import check_replaceable, read_file, replace_file, update_file
 from estado_eventos.output.streams import json_line
 from estado_eventos.reconcile.signals import RELEASE_SECONDS, Signals
 
@@ -25,7 +25,7 @@ _ENDING_SECONDS = 4.0
 """Cuánto después de una señal tienen que haber acabado. El contrato dice 4,5 s para todo: el resto es para salir."""
 _LEAST_SECONDS = 0.3
 _FILES_SECONDS = 1.0
-_MAX_OLD_BYTES = 16 << 10
+_MAX_OLD_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
 
 
@@ -65,13 +65,14 @@ def _budget(signals: Signals) -> float:
 
 
 def _files(report: Report, transitions: Sequence[Transition], settings: Settings) -> list[_Monitor]:
+    owner = {"name": settings.schedule_name, "shard": str(settings.part)}
     renderings = (
-        ("METRICS_FILE", settings.metrics_file, lambda path: _metrics(path, report, transitions)),
-        ("REPORT_FILE", settings.report_file, lambda _: f"{json_line(report.to_dict())}\n".encode()),
+        ("METRICS_FILE", settings.metrics_file, partial(_save_metrics, report, transitions, owner)),
+        ("REPORT_FILE", settings.report_file, partial(_save_report, report)),
     )
     return [
-        _Monitor(variable, partial(asyncio.to_thread, _save, path, content))
-        for variable, path, content in renderings
+        _Monitor(variable, partial(asyncio.to_thread, _try_to, save, path))
+        for variable, path, save in renderings
         if path
     ]
 
@@ -109,11 +110,11 @@ async def _tell(monitor: _Monitor) -> None:
         _log.warning("%s: %s", monitor.variable, problem)
 
 
-def _metrics(path: Path, report: Report, transitions: Sequence[Transition]) -> bytes:
-    # Importar prometheus_client cuesta más que todo lo demás: solo si se usa.
+def _save_metrics(report: Report, transitions: Sequence[Transition], owner: Mapping[str, str], path: Path) -> None:
+    # Importar prometheus_client cuesta más que todo lo demás: solo si se usa, y antes de que otros esperen por este.
     from estado_eventos.monitoring import metrics
 
-    return metrics.text(report, transitions, _read_old(path))
+    update_file(path, lambda: metrics.text(report, transitions, owner, _read_old(path)), 0o644)
 
 
 def _read_old(path: Path) -> str:
@@ -123,11 +124,15 @@ def _read_old(path: Path) -> str:
         return ""
 
 
-def _save(path: Path, content: Callable[[Path], bytes]) -> str | None:
-    """Pone en `path` ese contenido; devuelve por qué no se pudo."""
+def _save_report(report: Report, path: Path) -> None:
+    replace_file(path, f"{json_line(report.to_dict())}\n".encode(), 0o644)
+
+
+def _try_to(save: Callable[[Path], None], path: Path) -> str | None:
+    """Escribe en `path`; devuelve por qué no se pudo."""
     try:
         check_replaceable(path)
-        update_file(path, partial(content, path), 0o644)
+        save(path)
     except OSError as error:
         return f"no se puede escribir en {path}: {printable(str(error.strerror or error))}"
     return None

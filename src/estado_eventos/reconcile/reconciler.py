@@ -190,7 +190,7 @@ class Reconciler:
         now = datetime.now(UTC)
         for tracked in events:
             self._tracker.settle(tracked, result, now, status)
-            log.log_settled(self.transition, tracked.event, result, tracked.error)
+            log.log_settled(self.transition, tracked.event, result, tracked.error, tracked.attempts)
             if self._progress:
                 self._progress(self.transition, self._tracker.settled, len(self._tracker))
 
