@@ -3,21 +3,24 @@
 import logging
 from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PlainValidator,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from estado_eventos.config import values
+from estado_eventos.config.values import (
+    BaseUrl,
+    BearerToken,
+    FilePath,
+    HeartbeatUrl,
+    ListenHost,
+    Lower,
+    OriginPath,
+    ScheduleName,
+    SecretUrl,
+    ShardText,
+    Upper,
+)
 from estado_eventos.domain.shard import MAX_SHARDS, WHOLE, Shard
 
 
@@ -58,10 +61,6 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-BaseUrl = Annotated[str, BeforeValidator(values.stripped), AfterValidator(values.base_url)]
-FilePath = Annotated[Path, AfterValidator(values.file_path)]
-
-
 class Settings(BaseSettings):
     """La configuración de una ejecución; se construye una vez, con `sources.load`, y no cambia.
 
@@ -71,13 +70,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     backend_url: BaseUrl = "http://localhost:8000"
-    backend_jwt_token: Annotated[SecretStr, AfterValidator(values.header_value)] | None = None
+    backend_jwt_token: BearerToken | None = None
     auth_url: BaseUrl | None = None
     backend_email: SecretStr | None = None
     backend_password: SecretStr | None = None
     token_cache_file: FilePath | None = None
     scheduler_interval_seconds: int = Field(default=60, ge=10, le=86400)
-    backend_proxy: Annotated[SecretStr, AfterValidator(values.secret_url)] | None = None
+    backend_proxy: SecretUrl | None = None
     http_timeout: float = Field(default=30, gt=0, le=3600, allow_inf_nan=False)
     pass_timeout: float = Field(
         default_factory=lambda data: min(0.8 * data.get("scheduler_interval_seconds", 60), 300),
@@ -87,22 +86,20 @@ class Settings(BaseSettings):
     )
     standby_seconds: float = Field(default=0, ge=0, le=86400, allow_inf_nan=False)
     max_concurrency: int = Field(default=8, ge=1, le=128)
-    shard: Annotated[Shard, PlainValidator(values.read_shard)] | None = None
+    shard: ShardText | None = None
     shard_count: int | None = Field(default=None, ge=1, le=MAX_SHARDS)
     job_completion_index: int | None = Field(default=None, ge=0)
     metrics_file: FilePath | None = None
-    heartbeat_url: Annotated[SecretStr, AfterValidator(values.heartbeat_url)] | None = None
+    heartbeat_url: HeartbeatUrl | None = None
     report_file: FilePath | None = None
-    finish_follow_up: Annotated[str, BeforeValidator(values.stripped), AfterValidator(values.origin_path)] | None = None
+    finish_follow_up: OriginPath | None = None
     follow_up_directory: FilePath | None = None
-    schedule_name: Annotated[str, BeforeValidator(values.stripped), AfterValidator(values.schedule_name)] = (
-        "estado-eventos"
-    )
+    schedule_name: ScheduleName = "estado-eventos"
     # Es el del servicio antiguo; solo se abre si se instala con --api.
-    host: Annotated[str, AfterValidator(values.listen_host)] = "0.0.0.0"  # noqa: S104
+    host: ListenHost = "0.0.0.0"  # noqa: S104
     port: int = Field(default=8001, ge=1, le=65535)
-    log_level: Annotated[LogLevel, BeforeValidator(values.upper)] = LogLevel.INFO
-    log_format: Annotated[LogFormat, BeforeValidator(values.lower)] = LogFormat.AUTO
+    log_level: Annotated[LogLevel, Upper] = LogLevel.INFO
+    log_format: Annotated[LogFormat, Lower] = LogFormat.AUTO
 
     @classmethod
     def settings_customise_sources(

@@ -1,10 +1,11 @@
-"""Qué se admite en una variable: cada función devuelve el valor, o lanza `ValueError` con lo que le pasa."""
+"""Qué vale en cada variable: se entiende, se limpia o se dice por qué no vale."""
 
 import re
 from pathlib import Path
+from typing import Annotated
 
 import httpx
-from pydantic import SecretStr
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, SecretStr
 
 from estado_eventos.domain.shard import Shard
 from estado_eventos.domain.text import is_name, is_token
@@ -14,13 +15,11 @@ HEARTBEAT_FIELDS = ("status", "state", "exit_code", "message", "duration_ms", "r
 HEARTBEAT_FIELD = re.compile(rf"\{{({'|'.join(HEARTBEAT_FIELDS)})\}}")
 
 
-def stripped(value: object) -> object:
-    """Un texto, sin los espacios de alrededor."""
+def _stripped(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
-def base_url(value: str) -> str:
-    """Una URL a la que se le añaden rutas."""
+def _base_url(value: str) -> str:
     url = _http_url(value)
     if url.userinfo:
         raise ValueError("no admite usuario ni contraseña dentro de la URL")
@@ -29,8 +28,7 @@ def base_url(value: str) -> str:
     return str(url).rstrip("/")
 
 
-def secret_url(value: SecretStr) -> SecretStr:
-    """Una URL que puede llevar una clave."""
+def _secret_url(value: SecretStr) -> SecretStr:
     _http_url(value.get_secret_value())
     return value
 
@@ -51,46 +49,39 @@ def _is_host(url: httpx.URL) -> bool:
     return len(host) < 254 and all(0 < len(label) < 64 for label in host.split("."))
 
 
-def heartbeat_url(value: SecretStr) -> SecretStr:
-    """La dirección de un monitor, entera o con huecos por rellenar."""
-    url = value.get_secret_value()
-    if re.search(r"[{}]", HEARTBEAT_FIELD.sub("", url)):
+def _heartbeat_url(value: SecretStr) -> SecretStr:
+    if re.search(r"[{}]", HEARTBEAT_FIELD.sub("", value.get_secret_value())):
         names = ", ".join(f"{{{name}}}" for name in HEARTBEAT_FIELDS)
         raise ValueError(f"entre llaves solo admite {names}")
-    return secret_url(value)
+    return _secret_url(value)
 
 
-def header_value(value: SecretStr) -> SecretStr:
-    """Un token, con `Bearer` delante o sin él."""
+def _header_value(value: SecretStr) -> SecretStr:
     token = value.get_secret_value().strip().removeprefix("Bearer ").strip()
     if not is_token(token):
         raise ValueError("tiene espacios o caracteres que un token no puede llevar; cópielo entero y en una línea")
     return SecretStr(token)
 
 
-def file_path(value: Path) -> Path:
-    """La ruta de un archivo."""
+def _file_path(value: Path) -> Path:
     if not str(value).isprintable():
         raise ValueError("lleva caracteres de control, que una ruta no necesita")
     return value
 
 
-def listen_host(value: str) -> str:
-    """Una dirección en que escuchar."""
+def _listen_host(value: str) -> str:
     if not value.isprintable() or "%" in value:
         raise ValueError("tiene que ser una dirección, como 0.0.0.0 o 127.0.0.1, sin «%»")
     return value
 
 
-def schedule_name(value: str) -> str:
-    """El nombre de un planificador."""
+def _schedule_name(value: str) -> str:
     if not is_name(value):
         raise ValueError("solo admite letras, cifras, «-» y «_», y empieza por letra o cifra")
     return value
 
 
-def origin_path(value: str) -> str:
-    """Una ruta del backend."""
+def _origin_path(value: str) -> str:
     # Lo que un navegador o un proxy podrían tomar por otro servidor no es una ruta.
     if not value.startswith("/") or value.startswith("//") or not value.isascii() or not value.isprintable():
         raise ValueError("tiene que ser una ruta del backend, como /analysis/process-event-completion/")
@@ -99,16 +90,26 @@ def origin_path(value: str) -> str:
     return value
 
 
-def upper(value: object) -> object:
-    """Un texto, en mayúsculas."""
+def _upper(value: object) -> object:
     return value.strip().upper() if isinstance(value, str) else value
 
 
-def lower(value: object) -> object:
-    """Un texto, en minúsculas."""
+def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-def read_shard(value: str | Shard) -> Shard:
-    """Una parte, escrita o ya leída."""
+def _shard(value: str | Shard) -> Shard:
     return value if isinstance(value, Shard) else Shard.read(value)
+
+
+Upper = BeforeValidator(_upper)
+Lower = BeforeValidator(_lower)
+BaseUrl = Annotated[str, BeforeValidator(_stripped), AfterValidator(_base_url)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+HeartbeatUrl = Annotated[SecretStr, AfterValidator(_heartbeat_url)]
+OriginPath = Annotated[str, BeforeValidator(_stripped), AfterValidator(_origin_path)]
+BearerToken = Annotated[SecretStr, AfterValidator(_header_value)]
+FilePath = Annotated[Path, AfterValidator(_file_path)]
+ListenHost = Annotated[str, AfterValidator(_listen_host)]
+ScheduleName = Annotated[str, BeforeValidator(_stripped), AfterValidator(_schedule_name)]
+ShardText = Annotated[Shard, PlainValidator(_shard)]
