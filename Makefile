@@ -7,7 +7,7 @@ BENCH := build/bench
 LOWEST := build/lowest
 KUBERNETES := $(VENV)/.kubernetes
 
-.PHONY: demo test test-lowest e2e image bench pictures reference audit dist check lint types layers lock clean
+.PHONY: demo test test-lowest e2e image bench pictures dashboard reference audit dist check lint types layers lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tools.demo
@@ -60,6 +60,10 @@ image:
 # Las imágenes de la documentación, hechas con el programa de verdad.
 pictures: $(READY)
 	$(BIN)/python -m tools.pictures
+
+# El tablero de Grafana.
+dashboard: $(READY)
+	$(BIN)/python -m tools.dashboard
 
 # La referencia de docs/mandatos.md, hecha con --help.
 reference: $(READY)

@@ -1,9 +1,11 @@
 """Lo que ven los monitores, en los de verdad: node_exporter, Prometheus y Alertmanager."""
 
 import json
+import math
 import re
 import signal
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from estado_eventos.domain.transitions import FINISH, START
 from tests.e2e.watchers import Prometheus, node_exporter, wait_until
 from tests.support.faults import FaultyServer
-from tests.support.inside import run_inside
+from tests.support.inside import account, run_inside
 from tests.support.monitors import denied, empty_lists, fails_with, ok, samples
 from tests.support.passes import config
 from tests.support.processes import KILL_WHILE_WRITING, sabotage
 from tests.support.program import run
 from tests.support.reference.server import ReferenceBackend
+from tools import dashboard
 
 ALERTS = Path(__file__).parents[2] / "prometheus/alerts.yml"
 FASTER = 15
@@ -111,6 +114,32 @@ def test_the_counts_are_those_of_the_database(backend: ReferenceBackend, tmp_pat
         assert increased("lag_seconds_count") == pytest.approx(expected)
         assert increased("passes_total") == pytest.approx({"aula": 50, "aula2": 50}), "la primera pasada es el cero"
         assert min(expected.values()) > 10
+
+
+def test_every_query_of_the_dashboard_has_an_answer(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Cada consulta del tablero, tras unas pasadas de verdad, tiene datos."""
+    with Prometheus(tmp_path) as prometheus:
+        path = prometheus.textfiles / "estado.prom"
+        notes = tmp_path / "avisos"
+        notes.mkdir()
+        env = account(backend, METRICS_FILE=path, STANDBY_SECONDS=1, FINISH_FOLLOW_UP="/x/", FOLLOW_UP_DIRECTORY=notes)
+        run_inside("run-once", **env)
+        wait_until(lambda: prometheus.values("estado_eventos_last_exit_code"))
+        backend.add_events(due_start=2, due_finish=1, offset=-90)
+        run_inside("run-once", **env)
+        wait_until(lambda: prometheus.values("sum(estado_eventos_events_total)") == [3])
+
+        board = json.loads(dashboard.FILE.read_text())
+        queries = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+        for query in queries:
+            asked = re.sub(r"\$__\w+", "1m", query).replace("$name", "estado-eventos").replace("$shard", "1/1")
+            wait_until(partial(has_data, prometheus, asked))
+        assert len(queries) > 12
+
+
+def has_data(prometheus: Prometheus, query: str) -> bool:
+    """Si la consulta da algún número."""
+    return any(not math.isnan(value) for value in prometheus.values(query))
 
 
 def counts(found: dict[tuple[str, ...], float]) -> list[float]:

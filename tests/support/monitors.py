@@ -1,9 +1,12 @@
 """Los monitores en las pruebas: backends que acaban de cada manera, y lo que dejan las métricas y el registro."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from estado_eventos.domain.report import FollowUps, Outcome, Report, Result, TransitionReport
+from estado_eventos.domain.transitions import FINISH, START, Event
 from tests.support.faults import Fault, Raw, Request, Rule, answer
 from tests.support.program import Completed
 
@@ -53,6 +56,25 @@ def samples(text: str, **owner: str) -> dict[tuple[str, ...], float]:
     ]
     assert len(dict(found)) == len(found), "hay una serie repetida"
     return dict(found)
+
+
+def everything() -> Report:
+    """El informe de una pasada de la que hay algo que contar en cada métrica."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    parts = (
+        TransitionReport(START, (Outcome(Event(1, at), Result.DONE, lag_seconds=0.4),)),
+        TransitionReport(FINISH, (Outcome(Event(2, at), Result.DONE, lag_seconds=2.0),), follow_ups=FollowUps(told=1)),
+    )
+    return Report(
+        "id",
+        "run-once",
+        None,
+        at,
+        token_expires_at=at,
+        clock_offset_seconds=0.1,
+        standby_seconds=20,
+        transitions=parts,
+    )
 
 
 def warnings(completed: Completed) -> list[str]:
