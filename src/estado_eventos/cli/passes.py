@@ -51,7 +51,8 @@ def _attempt(plan: Plan, load: Callable[[], Loaded], *, quiet: bool) -> _Attempt
     try:
         settings = load().settings
         signals = Signals()
-        with progress(wanted=not quiet and not plan.dry_run) as callback:
+        moving = not plan.dry_run and settings.log_format is not LogFormat.JSON
+        with progress(wanted=moving and not quiet) as callback:
             report = run_pass(settings, plan, run_id, signals, callback)
     except SettingsError as error:
         report = failed_report(plan.command, run_id, ExitCode.CONFIG, str(error))
