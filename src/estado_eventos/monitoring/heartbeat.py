@@ -14,6 +14,7 @@ from estado_eventos.backend.transport import Connection
 from estado_eventos.config.values import HEARTBEAT_FIELD
 from estado_eventos.domain.exit_codes import ExitCode, spoken_code
 from estado_eventos.domain.report import Report
+from estado_eventos.domain.text import printable
 from estado_eventos.output.summary import PassSummary, lines
 
 _RETRY_SECONDS = 0.3
@@ -114,6 +115,6 @@ def _filled_in(url: str, report: Report) -> _Ping | None:
 
 
 def _cause(report: Report) -> str:
-    """El código y por qué, con palabras nuestras."""
+    """El código y por qué, con palabras nuestras y en pocas."""
     own = report.error if report.exit_code in _OURS else None
-    return f"{report.exit_code:d} {own or spoken_code(report.exit_code)}"
+    return printable(f"{report.exit_code:d} {own or spoken_code(report.exit_code)}")
