@@ -50,7 +50,7 @@ def run_in_bytes(language: str, *arguments: str, **variables: object) -> tuple[i
     "language", [name if name in _ODDEST else pytest.param(name, marks=pytest.mark.slow) for name in _LANGUAGES]
 )
 def test_no_language_silences_the_program(language: str) -> None:
-    """En cualquier idioma se escriben lo pendiente y el registro, con «✓» o con lo que se pueda: 1, por el que falla."""
+    """En cualquier idioma salen lo pendiente y el registro, con «✓» o con lo que se pueda: 1, por el que falla."""
     with FaultyServer(one_of_each()) as server:
         _, out, _ = run_in_bytes(language, "pending", BACKEND_URL=server.url)
         code, _, err = run_in_bytes(language, "start", BACKEND_URL=server.url)
