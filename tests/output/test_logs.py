@@ -65,6 +65,17 @@ def test_json_says_what_happened_in_fields(backend: ReferenceBackend) -> None:
     assert (closing["process.exit_code"], closing["event.outcome"], closing["log.level"]) == (1, "failure", "error")
 
 
+def test_what_has_no_id_has_no_field_for_it() -> None:
+    """En JSON, lo que la lista trae sin identificador no lleva ninguno inventado."""
+    with FaultyServer(lambda _: answer(200, "[{}]")) as server:
+        completed = run_inside("start", BACKEND_URL=server.url, LOG_FORMAT="json")
+
+    (line,) = (line for line in map(json.loads, completed.stderr.splitlines()) if line["log.level"] == "warning")
+    assert line["message"].startswith("✗ No se pudo iniciar el evento sin id: ")
+    assert "event.id" not in line
+    assert line["estado_eventos.result"] == "failed"
+
+
 def test_wrong_settings_are_json_too(tmp_path: Path) -> None:
     """Con `LOG_FORMAT=json`, también lo que va mal antes de empezar es JSON y nada más que JSON."""
     file = tmp_path / "estado.env"

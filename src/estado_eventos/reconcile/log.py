@@ -67,18 +67,15 @@ def log_settled(transition: Transition, event: Event, result: Result, error: str
         case Result.ALREADY_DONE:
             _log.info("✓ Evento %s: ya no está pendiente de %s", event.key, transition.noun, extra=extra)
         case Result.FAILED:
-            _log.warning("✗ No se pudo %s el evento %s: %s", transition.infinitive, _name(event), error, extra=extra)
+            name = printable(event.key, 64) if event.id is not None else "sin id"
+            _log.warning("✗ No se pudo %s el evento %s: %s", transition.infinitive, name, error, extra=extra)
 
 
 def _fields(transition: Transition | None = None, event: Event | None = None, **own: Any) -> dict[str, Any]:
     """Lo que dice una línea, en claves para una máquina: el evento y, con nuestro nombre delante, lo demás."""
     found: dict[str, Any] = {}
-    if event:
-        found["event.id"] = _name(event)
+    if event and event.id is not None:
+        found["event.id"] = printable(event.key, 64)
     if transition:
         found["estado_eventos.transition"] = transition.name
     return {"fields": found | {f"estado_eventos.{key}": value for key, value in own.items()}}
-
-
-def _name(event: Event) -> str:
-    return printable(event.key, 64) if event.id is not None else "sin id"
