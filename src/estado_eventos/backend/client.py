@@ -149,8 +149,13 @@ class Backend:
 
     async def sign_in(self, account: Account) -> Token:
         """Inicia sesión una vez con esa cuenta; lanza `BackendError`."""
+        redactor = self._auth.redactor
+        for secret in account.secrets:
+            redactor.add(secret)
         answer = await self._send_once(0, login_request(self._settings, account, self._headers), signed=False)
-        return Token.read(read_token(answer, Redactor(account.secrets)), datetime.now(UTC))
+        token = Token.read(read_token(answer, redactor), datetime.now(UTC))
+        redactor.add(token.text)
+        return token
 
     async def status(self, url: str) -> int:
         """El código con que contesta a un GET sin firmar; lanza `BackendError`."""
@@ -234,4 +239,4 @@ def _network_errors(timeout: float, redactor: Redactor) -> Iterator[None]:
     except TimeoutError:
         raise Unanswered(f"no contestó en {timeout:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
-        raise Unavailable(explain_transport(error, redactor.clean_text)) from error
+        raise Unavailable(explain_transport(error, redactor)) from error

@@ -1,8 +1,8 @@
 """La configuración: qué variables hay, qué vale en cada una y qué se le dice a quien se equivoca."""
 
 import logging
-from collections.abc import Callable
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -13,11 +13,11 @@ from pydantic import (
     Field,
     PlainValidator,
     SecretStr,
-    ValidationError,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from estado_eventos.config.redactor import Redactor
 from estado_eventos.domain.shard import MAX_SHARDS, WHOLE, Shard
 from estado_eventos.domain.text import is_name, is_token
 
@@ -217,44 +217,19 @@ class Settings(BaseSettings):
                 raise ValueError("JOB_COMPLETION_INDEX: se cuenta desde 0 y tiene que ser menor que SHARD_COUNT.")
         return self
 
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Quien sabe todos los secretos de este proceso: los de aquí, y los tokens que se le vayan diciendo."""
+        secrets = (self.backend_jwt_token, self.backend_email, self.backend_password)
+        urls = (self.backend_proxy, self.heartbeat_url)
+        return Redactor(
+            (secret.get_secret_value() for secret in secrets if secret),
+            (url.get_secret_value() for url in urls if url),
+        )
+
     @property
     def part(self) -> Shard:
         """La parte de los eventos que toca, se diga de una manera o de otra."""
         if self.shard is None and self.job_completion_index is not None and self.shard_count is not None:
             return Shard(self.job_completion_index + 1, self.shard_count)
         return self.shard or WHOLE
-
-
-_REASONS = {
-    "int_parsing": "no es un número entero",
-    "int_from_float": "no es un número entero",
-    "int_parsing_size": "es un número demasiado grande",
-    "float_parsing": "no es un número",
-    "finite_number": "no es un número",
-    "greater_than": "tiene que ser mayor que {gt:g}",
-    "greater_than_equal": "tiene que ser al menos {ge:g}",
-    "less_than_equal": "tiene que ser como mucho {le:g}",
-    "enum": "no es ninguno de estos valores: {expected}",
-    "value_error": "{error}",
-}
-
-
-def explain(failure: ValidationError, origin_of: Callable[[str], str]) -> list[str]:
-    """Una frase por variable, con su nombre y de dónde salió; nunca con su valor."""
-    sentences = []
-    for error in failure.errors(include_url=False, include_input=False):
-        if error["type"] == "default_factory_not_called":
-            # Pydantic no calcula los valores de fábrica que dependen de otros si alguno está mal.
-            continue
-        if not error["loc"]:
-            # Lo que dice el modelo entero es ya una frase.
-            sentences.append(str(error["ctx"]["error"]))
-            continue
-        name = str(error["loc"][0])
-        origin = origin_of(name)
-        context = dict(error.get("ctx", {}))
-        if "expected" in context:
-            context["expected"] = context["expected"].replace(" or ", " o ")
-        reason = _REASONS.get(error["type"], "no vale").format(**context)
-        sentences.append(f"{name.upper()} ({origin}): {reason}.")
-    return sentences
