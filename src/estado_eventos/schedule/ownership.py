@@ -24,8 +24,8 @@ def check_program(job: Job) -> None:
     interpreter = Path(sys.executable)
     libraries = (Path(path) for name in _LIBRARIES if (path := sysconfig.get_path(name)))
     package = Path(estado_eventos.__file__).parent
-    for path in (Path(job.executable), interpreter, *filter(Path.exists, libraries), package):
-        check_path(path, HOW_TO_INSTALL)
+    for place in (Path(job.executable), interpreter, *filter(Path.exists, libraries), package):
+        check_path(place, HOW_TO_INSTALL)
 
 
 def check_settings(path: Path) -> None:
