@@ -26,7 +26,7 @@ _MAX_FILE_BYTES = 1 << 20
 def broken(error: SettingsError) -> Iterator[Finding]:
     """Por qué la configuración no vale, una variable en cada línea."""
     for sentence in error.problems:
-        cure = "Corríjalo ahí; el README dice qué vale en cada variable"
+        cure = "Corríjalo ahí; docs/configuracion.md dice qué vale en cada variable"
         yield problem("settings", printable(sentence).rstrip("."), cure, ExitCode.CONFIG)
 
 

@@ -12,8 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from estado_eventos.config.envfile import read_env_file, read_text
-from estado_eventos.config.reasons import explain
-from estado_eventos.config.settings import Settings, SettingsError
+from estado_eventos.config.settings import Settings, SettingsError, explain
 
 SYSTEM_ENV_FILE = Path("/etc/estado-eventos/estado-eventos.env")
 _LOCAL_ENV_FILE = Path(".env")
