@@ -73,7 +73,7 @@ class Redactor:
         """Lo que decía un JSON (`raw`), ya leído (`content`), con los secretos tachados de sus textos y de nada más."""
         if not self._forms or not (self._is_in(raw) or _NEEDLESS_ESCAPE.search(raw)):
             return content
-        return _mapped(content, self._forms)
+        return _cross_out_within(content, self._forms)
 
     def _is_in(self, raw: bytes) -> bool:
         return any(form in raw for form in self._raw_forms)
@@ -83,8 +83,8 @@ class Redactor:
         return _crossed_out(text, self._guarded)
 
     def guard_json(self, content: Any) -> Any:
-        """Lo mismo, de los textos de lo que va a salir en JSON; las claves son nuestras y no se tocan."""
-        return _mapped(content, self._guarded)
+        """Lo mismo, de los textos de un JSON ya leído que va a salir; las claves son nuestras y no se tocan."""
+        return _cross_out_within(content, self._guarded)
 
 
 def _may_be_ours(secret: str) -> bool:
@@ -99,13 +99,19 @@ def _crossed_out(text: str, forms: Iterable[str]) -> str:
     return text
 
 
-def _mapped(content: Any, forms: list[str]) -> Any:
+def _cross_out_within(content: Any, forms: list[str]) -> Any:
+    """Los textos de un JSON ya leído, tachados donde están: una copia de una lista enorme no cabría."""
     if isinstance(content, str):
         return _crossed_out(content, forms)
-    if isinstance(content, dict):
-        return {key: _mapped(value, forms) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_mapped(value, forms) for value in content]
+    holders = [content] if isinstance(content, dict | list) else []
+    while holders:
+        holder = holders.pop()
+        items: Iterable[tuple[Any, Any]] = holder.items() if isinstance(holder, dict) else enumerate(holder)
+        for key, value in items:
+            if isinstance(value, str):
+                holder[key] = _crossed_out(value, forms)
+            elif isinstance(value, dict | list):
+                holders.append(value)
     return content
 
 

@@ -74,7 +74,7 @@ def json_line(content: object, stream: object = None) -> str:
     if guarded(line) == line:
         return line
     # De uno en uno: tachar en lo ya escrito podría romper el JSON.
-    return json.dumps(_redactor.guard_json(content), ensure_ascii=escaped, allow_nan=False)
+    return json.dumps(_redactor.guard_json(json.loads(line)), ensure_ascii=escaped, allow_nan=False)
 
 
 def tell(sentence: str) -> None:
