@@ -153,9 +153,7 @@ class Backend:
         for secret in account.secrets:
             redactor.add(secret)
         answer = await self._send_once(0, login_request(self._settings, account, self._headers), signed=False)
-        token = Token.read(read_token(answer, redactor), datetime.now(UTC))
-        redactor.add(token.text)
-        return token
+        return Token.granted(read_token(answer, redactor))
 
     async def status(self, url: str) -> int:
         """El código con que contesta a un GET sin firmar; lanza `BackendError`."""
