@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -30,13 +30,29 @@ class Answer:
     sent_at: float = 0.0
     """Cuándo salió la petición y (`received_at`) cuándo se acabó de leer la respuesta, en segundos desde 1970."""
     received_at: float = 0.0
-    is_quotable: bool = True
-    """Si se puede repetir lo que dice: no, si podría llevar un secreto que no se sabe tachar."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """Quien sabe lo que no debe verse de ella."""
 
     def cleaned(self, redactor: Redactor) -> "Answer":
-        """La misma, sin nada de lo que no debe verse."""
-        location = redactor.clean_text(self.location)
-        return replace(self, body=redactor.clean(self.body), location=location, is_quotable=not redactor.is_blind)
+        """La misma, leída sin nada de lo que no debe verse."""
+        return replace(self, location=redactor.clean(self.location), redactor=redactor)
+
+    @property
+    def is_quotable(self) -> bool:
+        """Si se puede repetir lo que dice: no, si podría llevar un secreto que no se sabe tachar."""
+        return not self.redactor.is_blind
+
+    def content(self) -> Any:
+        """Lo que dice, que tiene que ser JSON. Lanza `WrongProtocol`."""
+        try:
+            return self.redactor.clean_json(self.body, json.loads(self.body, parse_int=_bounded_int))
+        except (ValueError, RecursionError):
+            pass
+        if not self.body.strip():
+            raise WrongProtocol("la respuesta está vacía")
+        if self.body.lstrip().startswith(b"<"):
+            raise WrongProtocol("la respuesta es una página HTML, no la API", "Compruebe BACKEND_URL")
+        raise WrongProtocol("la respuesta no es JSON válido")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +83,7 @@ def read_page(transition: Transition, answer: Answer) -> Page:
     """
     if answer.status != 200:
         raise _list_error(answer)
-    content = _parse(answer.body)
+    content = answer.content()
     items, following = content, None
     if isinstance(content, dict):
         items, following = content.get("results"), content.get("next")
@@ -89,7 +105,7 @@ def read_applied(transition: Transition, answer: Answer) -> str:
         raise _unavailable(answer)
     if answer.status != 200:
         raise Refused(_words(answer) or f"HTTP {answer.status}", status=answer.status)
-    content = _parse(answer.body)
+    content = answer.content()
     if not isinstance(content, dict) or content.get("success") is not True:
         raise Refused(_words(answer) or "HTTP 200, pero sin «success»", status=answer.status)
     status = content.get("status")
@@ -128,7 +144,7 @@ def read_token(answer: Answer, redactor: Redactor) -> Grant:
         )
     if _is_unwell(answer.status):
         raise _unavailable(answer, "no se puede iniciar sesión: ")
-    content = _parse(answer.body) if answer.status == 200 else None
+    content = answer.content() if answer.status == 200 else None
     content = content if isinstance(content, dict) else {}
     token = content.get("token")
     if not isinstance(token, str) or not is_token(token):
@@ -141,7 +157,7 @@ def read_token(answer: Answer, redactor: Redactor) -> Grant:
 
 def _role(user: object, redactor: Redactor) -> str | None:
     role = user.get("role") if isinstance(user, dict) else None
-    return redactor.clean_text(role) if isinstance(role, str) and not redactor.is_blind else None
+    return redactor.clean(role) if isinstance(role, str) and not redactor.is_blind else None
 
 
 def _list_error(answer: Answer) -> BackendError:
@@ -183,7 +199,7 @@ def _words(answer: Answer) -> str | None:
     if not answer.is_quotable:
         return None
     try:
-        content = _parse(answer.body)
+        content = answer.content()
     except WrongProtocol:
         return None
     if isinstance(content, dict):
@@ -191,18 +207,6 @@ def _words(answer: Answer) -> str | None:
             if isinstance(content.get(key), str):
                 return printable(content[key]) or None
     return None
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return json.loads(body, parse_int=_bounded_int)
-    except (ValueError, RecursionError):
-        pass
-    if not body.strip():
-        raise WrongProtocol("la respuesta está vacía")
-    if body.lstrip().startswith(b"<"):
-        raise WrongProtocol("la respuesta es una página HTML, no la API", "Compruebe BACKEND_URL")
-    raise WrongProtocol("la respuesta no es JSON válido")
 
 
 def _bounded_int(digits: str) -> int | str:

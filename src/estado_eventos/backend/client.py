@@ -148,8 +148,11 @@ class Backend:
 
     async def sign_in(self, account: Account) -> Token:
         """Inicia sesión una vez con esa cuenta; lanza `BackendError`."""
+        redactor = self._auth.redactor
+        for secret in account.secrets:
+            redactor.add(secret)
         answer = await self._send_once(0, login_request(self._settings, account, self._headers), signed=False)
-        return Token.granted(read_token(answer, Redactor(account.secrets)))
+        return Token.granted(read_token(answer, redactor))
 
     async def status(self, url: str) -> int:
         """El código con que contesta a un GET sin firmar; lanza `BackendError`."""
@@ -234,4 +237,4 @@ def _network_errors(timeout: float, redactor: Redactor) -> Iterator[None]:
         raise Unanswered(f"no contestó en {timeout:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
         kind = Untrusted if is_untrusted(error) else Unavailable
-        raise kind(explain_transport(error, redactor.clean_text)) from error
+        raise kind(explain_transport(error, redactor)) from error

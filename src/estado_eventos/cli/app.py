@@ -116,7 +116,7 @@ def diagnose(context: typer.Context, as_json: AsJson = False) -> int:
     from estado_eventos.check.run import run
 
     options: _Globals = context.obj
-    return run(lambda: load(options.overrides, options.env_file), options.env_file, as_json=as_json)
+    return run(lambda: _protected(load(options.overrides, options.env_file)), options.env_file, as_json=as_json)
 
 
 @app.command(cls=SpanishCommand)
@@ -135,9 +135,14 @@ def info(context: typer.Context, as_json: AsJson = False) -> int:
     return info(_load(context, quiet=True).settings, as_json=as_json)
 
 
+def _protected(loaded: Loaded) -> Loaded:
+    streams.protect(loaded.settings.redactor)
+    return loaded
+
+
 def _load(context: typer.Context, *, quiet: bool = False, half_account: bool = False) -> Loaded:
     options: _Globals = context.obj
-    loaded = load(options.overrides, options.env_file, half_account=half_account)
+    loaded = _protected(load(options.overrides, options.env_file, half_account=half_account))
     logs.configure(loaded.settings.log_level, loaded.settings.log_format, quiet=quiet)
     _log.debug("Archivo de configuración: %s", loaded.file or "ninguno")
     for notice in loaded.notices:
