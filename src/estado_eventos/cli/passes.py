@@ -11,7 +11,7 @@ from estado_eventos.output import logs, tables
 from estado_eventos.output.progress import progress
 from estado_eventos.output.summary import PassSummary, PendingSummary, log_closing, log_summary, render
 from estado_eventos.reconcile.plan import Plan
-from estado_eventos.reconcile.run import failed_report, new_run_id, run_pass
+from estado_eventos.reconcile.run import Launch, failed_report, new_run_id, run_pass
 from estado_eventos.reconcile.signals import Signals
 
 
@@ -23,9 +23,12 @@ class _Attempt(NamedTuple):
     signals: Signals | None = None
 
 
-def run(plan: Plan, load: Callable[[], Loaded], *, as_json: bool, quiet: bool) -> ExitCode:
-    """Hace la pasada con la configuración que dé `load` y enseña su informe, también si no pudo empezar."""
-    attempt = _attempt(plan, load, quiet=quiet)
+def run(plan: Plan, load: Callable[[], Loaded], *, as_json: bool, quiet: bool, started: float) -> ExitCode:
+    """Hace la pasada con la configuración que dé `load` y enseña su informe, también si no pudo empezar.
+
+    `started` es desde cuándo cuenta su límite, en el reloj de `time.monotonic`.
+    """
+    attempt = _attempt(plan, load, quiet=quiet, started=started)
     report = attempt.report
     drawn = _is_drawn(attempt.settings)
     if not (as_json or plan.dry_run or drawn):
@@ -44,7 +47,7 @@ def _is_drawn(settings: Settings | None) -> bool:
     return tables.can_draw() and (settings is None or settings.log_format is not LogFormat.JSON)
 
 
-def _attempt(plan: Plan, load: Callable[[], Loaded], *, quiet: bool) -> _Attempt:
+def _attempt(plan: Plan, load: Callable[[], Loaded], *, quiet: bool, started: float) -> _Attempt:
     run_id = new_run_id()
     logs.run_id.set(run_id)
     settings = signals = None
@@ -53,7 +56,7 @@ def _attempt(plan: Plan, load: Callable[[], Loaded], *, quiet: bool) -> _Attempt
         signals = Signals()
         moving = not plan.dry_run and settings.log_format is not LogFormat.JSON
         with progress(wanted=moving and not quiet) as callback:
-            report = run_pass(settings, plan, run_id, signals, callback)
+            report = run_pass(settings, plan, Launch(run_id, started, signals), callback)
     except SettingsError as error:
         report = failed_report(plan.command, run_id, ExitCode.CONFIG, str(error))
         settings, signals = error.readable, Signals()

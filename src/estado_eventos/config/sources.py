@@ -96,7 +96,7 @@ def _load(overrides: Mapping[str, str], env_file: Path | None, *, half_account: 
     return Loaded(settings, layers, file.path, file.notices)
 
 
-_TELLING = {"metrics_file", "heartbeat_url", "report_file", "log_level", "log_format"}
+_TELLING = {*("metrics_file", "heartbeat_url", "report_file", "log_level", "log_format", "scheduler_interval_seconds")}
 _IDENTITY = {"schedule_name", "shard", "shard_count", "job_completion_index"}
 """Lo que dice de quién son las métricas."""
 

@@ -15,6 +15,7 @@ from estado_eventos.config.values import HEARTBEAT_FIELD
 from estado_eventos.domain.exit_codes import ExitCode, spoken_code
 from estado_eventos.domain.report import Report
 from estado_eventos.domain.text import printable
+from estado_eventos.output.streams import guarded
 from estado_eventos.output.summary import PassSummary, lines
 
 _RETRY_SECONDS = 0.3
@@ -95,7 +96,7 @@ def _for_healthchecks(url: httpx.URL, report: Report) -> _Ping:
     target = url.copy_with(raw_path=path + b"?" + (query + b"&" if query else b"") + run_id)
     # Cuentas y el motivo; ni eventos ni las palabras del backend, que pueden ser cualesquiera.
     first = f"{report.command}: {_cause(report)} ({report.duration_seconds:.1f} s)"
-    return _Ping("POST", target, "\n".join((first, *lines(PassSummary(report)))))
+    return _Ping("POST", target, guarded("\n".join((first, *lines(PassSummary(report))))))
 
 
 def _filled_in(url: str, report: Report) -> _Ping | None:
@@ -117,4 +118,4 @@ def _filled_in(url: str, report: Report) -> _Ping | None:
 def _cause(report: Report) -> str:
     """El código y por qué, con palabras nuestras y en pocas."""
     own = report.error if report.exit_code in _OURS else None
-    return printable(f"{report.exit_code:d} {own or spoken_code(report.exit_code)}")
+    return printable(guarded(f"{report.exit_code:d} {own or spoken_code(report.exit_code)}"))

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import os
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,8 @@ from estado_eventos.config.settings import Settings
 from estado_eventos.domain.report import Report
 from estado_eventos.domain.text import printable
 from estado_eventos.domain.transitions import Transition
-from estado_eventos.output.files import check_replaceable, read_file, replace_file, update_file
+from estado_eventos.monitoring.handover import EndpointConfig, handover_file
+from estado_eventos.output.files import check_replaceable, read_file, update_file
 from estado_eventos.output.streams import json_line
 from estado_eventos.reconcile.signals import RELEASE_SECONDS, Signals
 
@@ -65,16 +67,12 @@ def _budget(signals: Signals) -> float:
 
 
 def _files(report: Report, transitions: Sequence[Transition], settings: Settings) -> list[_Monitor]:
-    owner = {"name": settings.schedule_name, "shard": str(settings.part)}
-    renderings = (
-        ("METRICS_FILE", settings.metrics_file, partial(_save_metrics, report, transitions, owner)),
+    savers = (
+        ("METRICS_FILE", settings.metrics_file, partial(_save_metrics, report, transitions, settings)),
         ("REPORT_FILE", settings.report_file, partial(_save_report, report)),
+        ("STATE_DIRECTORY", handover_file(os.environ), partial(_leave, settings)),
     )
-    return [
-        _Monitor(variable, partial(asyncio.to_thread, _try_to, save, path))
-        for variable, path, save in renderings
-        if path
-    ]
+    return [_Monitor(variable, partial(asyncio.to_thread, save, path)) for variable, path, save in savers if path]
 
 
 def _heartbeat(report: Report, settings: Settings) -> _Monitor | None:
@@ -110,11 +108,22 @@ async def _tell(monitor: _Monitor) -> None:
         _log.warning("%s: %s", monitor.variable, problem)
 
 
-def _save_metrics(report: Report, transitions: Sequence[Transition], owner: Mapping[str, str], path: Path) -> None:
+def _save_metrics(report: Report, transitions: Sequence[Transition], settings: Settings, path: Path) -> str | None:
     # Importar prometheus_client cuesta más que todo lo demás: solo si se usa, y antes de que otros esperen por este.
     from estado_eventos.monitoring import metrics
 
-    update_file(path, lambda: metrics.text(report, transitions, owner, _read_old(path)), 0o644)
+    owner = {"name": settings.schedule_name, "shard": str(settings.part)}
+    return _save(path, lambda: metrics.text(report, transitions, owner, _read_old(path)))
+
+
+def _save_report(report: Report, path: Path) -> str | None:
+    return _save(path, f"{json_line(report.to_dict())}\n".encode)
+
+
+def _leave(settings: Settings, path: Path) -> str | None:
+    """Lo que necesita saber quien contesta por HTTP, si no está ya."""
+    left = EndpointConfig(settings.scheduler_interval_seconds, settings.report_file, settings.metrics_file).to_json()
+    return None if _read_old(path).encode() == left else _save(path, lambda: left)
 
 
 def _read_old(path: Path) -> str:
@@ -124,15 +133,11 @@ def _read_old(path: Path) -> str:
         return ""
 
 
-def _save_report(report: Report, path: Path) -> None:
-    replace_file(path, f"{json_line(report.to_dict())}\n".encode(), 0o644)
-
-
-def _try_to(save: Callable[[Path], None], path: Path) -> str | None:
-    """Escribe en `path`; devuelve por qué no se pudo."""
+def _save(path: Path, content: Callable[[], bytes]) -> str | None:
+    """Pone en `path` ese contenido; devuelve por qué no se pudo."""
     try:
         check_replaceable(path)
-        save(path)
+        update_file(path, content, 0o644)
     except OSError as error:
         return f"no se puede escribir en {path}: {printable(str(error.strerror or error))}"
     return None
