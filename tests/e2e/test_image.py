@@ -57,7 +57,7 @@ def engine(capable: None) -> Iterator[Podman]:  # noqa: ARG001
 def image(engine: Podman, wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Podman:
     """La imagen, hecha sin red con las ruedas de aquí: pip comprueba sus hashes igual."""
     settings = tmp_path_factory.mktemp("pip") / "pip.conf"
-    settings.write_text(wheelhouse.PIP_CONF)
+    settings.write_text(wheelhouse.pip_conf(wheelhouse.DEPENDENCIES, wheelhouse.PROJECT))
     volumes = [f"--volume={outside}:{inside}:ro" for inside, outside in {**wheels, "/etc/pip.conf": settings}.items()]
     arguments = ["--pull=never", "--network=none", f"--build-arg=BASE={BASE}", "--build-arg=VERSION=1.2.3"]
     engine.run("build", *arguments, *volumes, f"--tag={IMAGE}", str(ROOT), timeout=400)
