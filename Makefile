@@ -68,9 +68,9 @@ image:
 pictures: $(READY)
 	$(BIN)/python -m tools.pictures
 
-# La referencia de docs/mandatos.md, hecha con --help.
+# La referencia de docs/mandatos.md y la página de man, hechas con lo que contesta --help.
 reference: $(READY)
-	$(BIN)/python -m tools.commands
+	$(BIN)/python -m tools.reference
 
 check: lint types layers test
 

@@ -34,7 +34,7 @@ root-user-action = ignore
 
 @contextmanager
 def for_sources(python: str) -> Iterator[dict[str, Path]]:
-    """El montaje con lo que hace falta para instalar una copia del repositorio, y probarla, con esa versión de Python."""
+    """El montaje con lo que hace falta para instalar y probar una copia del repositorio con esa versión de Python."""
     files = [_ROOT / f"requirements/{name}.txt" for name in ("dev", "e2e")]
     recipe = [python, platform.machine(), *(file.read_text() for file in files)]
     with cached(f"sources-{python}", recipe, lambda directory: _download(directory, python, files)) as dependencies:

@@ -29,6 +29,7 @@ _SHIPPED = {
     *(str(path.relative_to(dist.ROOT / "src")) for path in (dist.ROOT / "src/estado_eventos").rglob("*.py")),
     "estado_eventos-{version}.data/data/share/estado-eventos/crontab.example",
     "estado_eventos-{version}.data/data/share/estado-eventos/prometheus/alerts.yml",
+    "estado_eventos-{version}.data/data/share/man/man1/estado-eventos.1",
     *(
         f"estado_eventos-{{version}}.data/data/share/estado-eventos/systemd/{path.name}"
         for path in (dist.ROOT / "systemd").iterdir()
