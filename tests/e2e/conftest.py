@@ -20,7 +20,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.timeout(_PATIENCE))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(_PATIENCE))
 
 
 @pytest.fixture(scope="session")

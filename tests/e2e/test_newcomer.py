@@ -13,9 +13,11 @@ from tests.support.documents import ROOT
 from tests.support.faults import FaultyServer, answer
 from tests.support.reference.server import ReferenceBackend
 
-pytestmark = [pytest.mark.usefixtures("capable"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.usefixtures("capable"), pytest.mark.timeout(2400)]
 README = (ROOT / "README.md").read_text()
 NEXT_VERSION = "99.0.0"
+# En un Debian, todas las pruebas; en el otro, las que dependen de la máquina: las demás ya corren en un Python como el suyo.
+SELECTED = {"bookworm": "tests/project tests/output tests/schedule", "trixie": ""}
 
 
 @pytest.mark.parametrize("release", PYTHONS)
@@ -34,8 +36,8 @@ def test_the_demo_and_the_tests(release: str, typed: list[list[str]]) -> None:
             assert "Traceback" not in refused.stderr
         type_in(machine, [install])
         assert "✓ Cada evento debido cambió de estado" in type_in(machine, [enter, demo])
-        said = type_in(machine, [enter, tests], timeout=900)
-        assert re.search(r"\d{3,} passed", said), said
+        said = type_in(machine, [enter, f"$ export PYTEST_ADDOPTS='{SELECTED[release]}'", tests], timeout=1800)
+        assert re.search(r"\b\d{2,} passed", said), said
         assert not re.search(r"failed|error", said.splitlines()[-1]), said
 
 
@@ -81,6 +83,7 @@ def follow_the_recipe(release: str, typed: list[list[str]], backend: ReferenceBa
         assert heartbeat.requests[0].path.startswith("/check?rid=")
         score = machine.run(["systemd-analyze", "security", "estado-eventos.service", "--no-pager"]).stdout
         assert float(re.findall(r"exposure level for \S+: ([\d.]+)", score)[0]) <= 1.1
+        assert machine.run(["find", "/opt", "-path", "*/share/estado-eventos/prometheus/alerts.yml"]).stdout
         checked = machine.run(["estado-eventos", "check"]).stdout
         assert re.findall(r"^[!✗].*", checked, re.MULTILINE) == [], checked
         for block in rest:
