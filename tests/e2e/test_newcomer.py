@@ -16,7 +16,7 @@ from tests.support.reference.server import ReferenceBackend
 pytestmark = [pytest.mark.usefixtures("capable"), pytest.mark.timeout(2400)]
 README = (ROOT / "README.md").read_text()
 NEXT_VERSION = "99.0.0"
-# En un Debian, todas las pruebas; en el otro, las que dependen de la máquina: las demás ya corren en un Python como el suyo.
+# En un Debian, todas las pruebas; en el otro, las que dependen de la máquina.
 SELECTED = {"bookworm": "tests/project tests/output tests/schedule", "trixie": ""}
 
 
@@ -44,11 +44,10 @@ def test_the_demo_and_the_tests(release: str, typed: list[list[str]]) -> None:
 @contextmanager
 def server(release: str, backend: ReferenceBackend) -> Iterator[tuple[Container, Origin, FaultyServer]]:
     """Ese Debian, con quien sabe qué poner en la configuración del README: el backend de la prueba y un latido."""
-    backend.configure(prefix="/events")
     (example,) = re.findall(r"```sh\n(.+?)```", README, re.DOTALL)
     with FaultyServer(lambda _: answer(200, "OK")) as heartbeat, fresh(release) as (machine, origin):
         here = {
-            "https://admin.ejemplo.es": backend.url,
+            "https://admin.ejemplo.es": backend.auth_url,
             "planificador@ejemplo.es": backend.email,
             "la contraseña, con # y espacios": backend.password,
             "https://hc-ping.com/el-identificador-de-su-check": f"{heartbeat.url}/check",

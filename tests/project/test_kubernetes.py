@@ -16,6 +16,7 @@ from estado_eventos.config.sources import load
 from estado_eventos.reconcile.signals import GRACE_SECONDS
 from estado_eventos.schedule.calendar import cron_fields
 from estado_eventos.schedule.job import GRACE_SECONDS as START_SECONDS
+from tests.support.inside import addresses
 from tests.support.program import run
 from tests.support.reference.server import ReferenceBackend
 
@@ -136,7 +137,7 @@ def test_a_pod_uses_the_token_of_the_last(backend: ReferenceBackend, tmp_path: P
     )
     (volume,) = (volume for volume in pod["volumes"] if volume["name"] == name)
     secrets = _mounted(tmp_path, BACKEND_EMAIL=backend.email, BACKEND_PASSWORD=backend.password)
-    env = {"BACKEND_URL": backend.url, "CREDENTIALS_DIRECTORY": secrets, "TOKEN_CACHE_FILE": tmp_path / cached.name}
+    env = addresses(backend) | {"CREDENTIALS_DIRECTORY": secrets, "TOKEN_CACHE_FILE": tmp_path / cached.name}
 
     codes = [run("run-once", env=env).code for _ in range(2)]
 
@@ -214,7 +215,7 @@ def test_the_pods_do_all_the_work_between_them(backend: ReferenceBackend, tmp_pa
     built = _read(_build("shards"))
     env = built["ConfigMap"]["data"] | _variables(built["CronJob"])
     # Kubernetes los da; la dirección y el sitio son los de aquí.
-    env |= {"BACKEND_URL": backend.url, "CREDENTIALS_DIRECTORY": str(secrets)}
+    env |= addresses(backend) | {"CREDENTIALS_DIRECTORY": str(secrets)}
     del env["TOKEN_CACHE_FILE"]
 
     arguments = _container(built["CronJob"])["args"]
