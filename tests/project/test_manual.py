@@ -8,6 +8,7 @@ import pytest
 
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.output.streams import PROGRAM
 from tools import commands, manual
 
 PAGE = manual.DOCUMENT.read_text()
@@ -22,7 +23,7 @@ def test_it_has_every_command_setting_and_exit_code() -> None:
     """Están todos los mandatos, las variables y los códigos de salida."""
     plain = re.sub(r"\\f[BIR]", "", PAGE.replace("\\-", "-"))
 
-    assert [name for name, *_ in commands.tree() if f'.SS "{name}"' not in plain] == [commands.PROGRAM]
+    assert [name for name, *_ in commands.tree() if f'.SS "{name}"' not in plain] == [PROGRAM]
     assert [name for name in Settings.model_fields if name.upper() not in plain] == []
     assert [code for code in ExitCode if not re.search(rf"^{int(code)}\b", plain, re.MULTILINE)] == []
 
