@@ -72,8 +72,9 @@ def _parameters(command: Any, context: Any) -> list[str]:
 
 def _rows(document: str, name: str) -> list[str]:
     """Las filas de una tabla de la documentación: su primera columna y, juntas, las demás."""
-    found = re.findall(rf"^\| ({name}) \| (.+?) \|$", (_ROOT / document).read_text(), re.MULTILINE)
-    return [line for term, text in found for line in _term(_markup(term), text.replace(" | ", ". ", 1))]
+    found = re.findall(rf"^\| ({name}) \| (?:([^|]+) \| )?([^|]+) \|$", (_ROOT / document).read_text(), re.MULTILINE)
+    texts = {term: f"{text} [de fábrica: {default}]" if default.strip("–") else text for term, default, text in found}
+    return [line for term, text in texts.items() for line in _term(_markup(term), text)]
 
 
 def _term(name: str, text: str) -> list[str]:
