@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from tests.support.clocks import Clock, fake_clock
 from tests.support.forked import ForkServer
 from tests.support.postgres import PostgresUnavailableError, postgres_server
 from tests.support.reference.server import ReferenceBackend
@@ -50,6 +52,12 @@ def postgres_backend(postgres_backend_server: ReferenceBackend) -> ReferenceBack
     """El mismo, como recién arrancado."""
     postgres_backend_server.reset()
     return postgres_backend_server
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    """Un reloj de pared para el programa."""
+    return fake_clock(tmp_path)
 
 
 @pytest.fixture(scope="session")

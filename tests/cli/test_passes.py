@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_wrong_settings_are_a_report_too(capsys: pytest.CaptureFixture[str], cap
     """Con la configuración mal: 78, un informe sin backend ni eventos, y la variable en el registro."""
     caplog.set_level(logging.INFO, "estado_eventos")
 
-    code = passes.run(PLAN, wrong_settings, as_json=True, quiet=False)
+    code = passes.run(PLAN, wrong_settings, as_json=True, quiet=False, started=time.monotonic())
 
     report = json.loads(capsys.readouterr().out)
     assert code == report["exit_code"] == 78
@@ -41,7 +42,7 @@ def test_wrong_settings_are_a_report_too(capsys: pytest.CaptureFixture[str], cap
 
 def test_a_bug_is_a_report_too(capsys: pytest.CaptureFixture[str]) -> None:
     """Un fallo del programa antes de empezar: 70 y su informe, sin volcado de pila."""
-    code = passes.run(PLAN, a_bug, as_json=True, quiet=True)
+    code = passes.run(PLAN, a_bug, as_json=True, quiet=True, started=time.monotonic())
 
     printed = capsys.readouterr()
     assert code == json.loads(printed.out)["exit_code"] == 70

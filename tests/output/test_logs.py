@@ -1,10 +1,19 @@
 """El registro en sus cuatro formas."""
 
+import contextlib
+import io
 import json
+import logging
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from estado_eventos.config.redactor import Redactor
+from estado_eventos.config.settings import LogFormat, LogLevel
+from estado_eventos.output import logs, streams
 from tests.support.faults import FaultyServer, answer
 from tests.support.inside import run_inside
 from tests.support.program import PROGRAM, environment
@@ -61,13 +70,57 @@ def test_another_journal_stream_is_not_this_one(tmp_path: Path) -> None:
 
 def test_an_error_in_a_terminal_is_red_with_its_cure_under_it() -> None:
     """En un terminal, lo que fue mal es una línea roja y debajo va la cura; con NO_COLOR, una línea sin más."""
-    env = {"BACKEND_URL": "http://127.0.0.1:9", "PASS_TIMEOUT": 1}
+    env = {"BACKEND_URL": "http://127.0.0.1:9/nadie", "PASS_TIMEOUT": 4}
     _, colored = in_terminal("run-once", "-q", **env)
     _, plain = in_terminal("run-once", "-q", **env, NO_COLOR=1)
 
     error, cure = colored.splitlines()
     assert error.startswith("\x1b[31m")
     assert error.endswith("conexión rehusada.\x1b[0m")
-    assert cure.startswith("  → Compruebe que el backend (http://127.0.0.1:9)")
+    assert cure.startswith("  → Compruebe que el backend (http://127.0.0.1:9/nadie)")
     assert "\x1b" not in plain
     assert len(plain.splitlines()) == 1
+
+
+@pytest.fixture
+def secret() -> Iterator[str]:
+    """Uno que las salidas del proceso no pueden dejar pasar, aunque venga de donde no se espera."""
+    root, own = logging.getLogger(), logging.getLogger("estado_eventos")
+    handlers, level, own_level = root.handlers, root.level, own.level
+    streams.protect(Redactor(['s3cret "o" largo']))
+    yield 's3cret "o" largo'
+    streams.protect(Redactor())
+    root.handlers = handlers
+    root.setLevel(level)
+    own.setLevel(own_level)
+
+
+@pytest.mark.parametrize("log_format", [LogFormat.TEXT, LogFormat.JSON])
+def test_a_line_of_ours_shows_no_secret(log_format: LogFormat, secret: str) -> None:
+    """Un secreto que llegara a una frase, a su cura o a una pila de llamadas no se vería, y el JSON sigue siéndolo."""
+    log, said = logging.getLogger("estado_eventos.prueba"), io.StringIO()
+    with contextlib.redirect_stderr(said):
+        logs.configure(LogLevel.DEBUG, log_format)
+        log.warning("va en %s", secret, extra={"hint": f"quite {secret}"})
+        log.warning(f"va dentro de {secret}, con %")  # noqa: G004
+        logs.describe_bug(ValueError(f"no vale {secret}"))
+        logging.getLogger("otra.biblioteca").error("también: %s", secret)
+
+    lines = said.getvalue().splitlines()
+    assert "s3cret" not in said.getvalue()
+    assert said.getvalue().count("***") >= 4
+    if log_format is LogFormat.JSON:
+        assert len([json.loads(line) for line in lines]) == 4
+
+
+def test_the_outputs_show_no_secret(secret: str) -> None:
+    """Ni la salida, ni lo que se dice por stderr, ni un informe: solo el mandato que se pide para eso."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        streams.write([f"línea con {secret}"])
+        streams.write_json({"error": f"va en {secret}", secret: 7})
+        streams.tell(f"dicho: {secret}")
+
+    line, report = out.getvalue().splitlines()
+    assert (line, err.getvalue()) == ("línea con ***", "dicho: ***\n")
+    assert json.loads(report) == {"error": "va en ***", secret: 7}

@@ -32,7 +32,7 @@ BORROWED = {
     "_with_words(answer)",
     "f'{context}{_with_words(answer)}'",
     "_words(answer)",
-    "explain_transport(error, redactor.clean_text)",
+    "explain_transport(error, redactor)",
     "explain(error, lambda name: _origin(layers, name))",
     "message",
 }

@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
+from estado_eventos.backend.clock import Sighting, read_date, sight
 from estado_eventos.backend.errors import BackendError, Denied, Refused, Unavailable, WrongProtocol
 from estado_eventos.config.redactor import Redactor
 from estado_eventos.domain.text import is_token, printable
@@ -27,22 +27,45 @@ class Answer:
     body: bytes
     location: str = ""
     """A dónde redirige, si lo hace."""
-    is_quotable: bool = True
-    """Si se puede repetir lo que dice: no, si podría llevar un secreto que no se sabe tachar."""
+    sent_at: float = 0.0
+    """Cuándo salió la petición y (`received_at`) cuándo se acabó de leer la respuesta, en segundos desde 1970."""
+    received_at: float = 0.0
+    redactor: Redactor = field(default_factory=Redactor)
+    """Quien sabe lo que no debe verse de ella."""
 
     def cleaned(self, redactor: Redactor) -> "Answer":
-        """La misma, sin nada de lo que no debe verse."""
-        location = redactor.clean_text(self.location)
-        return replace(self, body=redactor.clean(self.body), location=location, is_quotable=not redactor.is_blind)
+        """La misma, leída sin nada de lo que no debe verse."""
+        return replace(self, location=redactor.clean(self.location), redactor=redactor)
+
+    @property
+    def is_quotable(self) -> bool:
+        """Si se puede repetir lo que dice: no, si podría llevar un secreto que no se sabe tachar."""
+        return not self.redactor.is_blind
+
+    def content(self) -> Any:
+        """Lo que dice, que tiene que ser JSON. Lanza `WrongProtocol`."""
+        try:
+            return self.redactor.clean_json(self.body, json.loads(self.body, parse_int=_bounded_int))
+        except (ValueError, RecursionError):
+            pass
+        if not self.body.strip():
+            raise WrongProtocol("la respuesta está vacía")
+        if self.body.lstrip().startswith(b"<"):
+            raise WrongProtocol("la respuesta es una página HTML, no la API", "Compruebe BACKEND_URL")
+        raise WrongProtocol("la respuesta no es JSON válido")
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Una página de una lista de pendientes y su `next`, tal como llegó; con `cut`, traía más de lo que se toma."""
+    """Una página de una lista de pendientes y su `next`, tal como llegó; con `cut`, traía más de lo que se toma.
+
+    `sighting` es la hora que daba el backend.
+    """
 
     events: tuple[Event, ...]
     following: object = None
     cut: bool = False
+    sighting: Sighting | None = None
 
 
 class Grant(NamedTuple):
@@ -60,14 +83,15 @@ def read_page(transition: Transition, answer: Answer) -> Page:
     """
     if answer.status != 200:
         raise _list_error(answer)
-    content = _parse(answer.body)
+    content = answer.content()
     items, following = content, None
     if isinstance(content, dict):
         items, following = content.get("results"), content.get("next")
     if not isinstance(items, list):
         raise WrongProtocol("la respuesta es JSON, pero no una lista de eventos")
     events = tuple(Event.from_item(item, transition) for item in items[:MAX_EVENTS])
-    return Page(events, following or None, cut=len(items) > MAX_EVENTS)
+    sighting = sight(answer.headers, answer.sent_at, answer.received_at)
+    return Page(events, following or None, len(items) > MAX_EVENTS, sighting)
 
 
 def read_applied(transition: Transition, answer: Answer) -> str:
@@ -81,11 +105,27 @@ def read_applied(transition: Transition, answer: Answer) -> str:
         raise _unavailable(answer)
     if answer.status != 200:
         raise Refused(_words(answer) or f"HTTP {answer.status}", status=answer.status)
-    content = _parse(answer.body)
+    content = answer.content()
     if not isinstance(content, dict) or content.get("success") is not True:
         raise Refused(_words(answer) or "HTTP 200, pero sin «success»", status=answer.status)
     status = content.get("status")
     return printable(status, 64) if isinstance(status, str) and answer.is_quotable else transition.target_status
+
+
+def read_told(answer: Answer) -> None:
+    """Entiende la respuesta al aviso de que un evento finalizó; un 2xx es que sí.
+
+    Lanza `Refused` si no hay nada que hacer con ese evento (400, 404), `Denied`, `Unavailable` o `WrongProtocol`.
+    """
+    if 200 <= answer.status < 300:
+        return
+    if answer.status in {400, 404}:
+        raise Refused(_with_words(answer), status=answer.status)
+    if answer.status in {401, 403}:
+        raise Denied(_with_words(answer), status=answer.status)
+    if _is_unwell(answer.status):
+        raise _unavailable(answer)
+    raise WrongProtocol(_with_words(answer), status=answer.status)
 
 
 def read_token(answer: Answer, redactor: Redactor) -> Grant:
@@ -104,7 +144,7 @@ def read_token(answer: Answer, redactor: Redactor) -> Grant:
         )
     if _is_unwell(answer.status):
         raise _unavailable(answer, "no se puede iniciar sesión: ")
-    content = _parse(answer.body) if answer.status == 200 else None
+    content = answer.content() if answer.status == 200 else None
     content = content if isinstance(content, dict) else {}
     token = content.get("token")
     if not isinstance(token, str) or not is_token(token):
@@ -117,7 +157,7 @@ def read_token(answer: Answer, redactor: Redactor) -> Grant:
 
 def _role(user: object, redactor: Redactor) -> str | None:
     role = user.get("role") if isinstance(user, dict) else None
-    return redactor.clean_text(role) if isinstance(role, str) and not redactor.is_blind else None
+    return redactor.clean(role) if isinstance(role, str) and not redactor.is_blind else None
 
 
 def _list_error(answer: Answer) -> BackendError:
@@ -159,7 +199,7 @@ def _words(answer: Answer) -> str | None:
     if not answer.is_quotable:
         return None
     try:
-        content = _parse(answer.body)
+        content = answer.content()
     except WrongProtocol:
         return None
     if isinstance(content, dict):
@@ -167,18 +207,6 @@ def _words(answer: Answer) -> str | None:
             if isinstance(content.get(key), str):
                 return printable(content[key]) or None
     return None
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return json.loads(body, parse_int=_bounded_int)
-    except (ValueError, RecursionError):
-        pass
-    if not body.strip():
-        raise WrongProtocol("la respuesta está vacía")
-    if body.lstrip().startswith(b"<"):
-        raise WrongProtocol("la respuesta es una página HTML, no la API", "Compruebe BACKEND_URL")
-    raise WrongProtocol("la respuesta no es JSON válido")
 
 
 def _bounded_int(digits: str) -> int | str:
@@ -194,12 +222,3 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return float(value[:12])
     moment = read_date(value)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds()) if moment else None
-
-
-def read_date(value: str) -> datetime | None:
-    """Una fecha de HTTP (RFC 9110 §5.6.7); `None` si no se entiende."""
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -55,7 +55,7 @@ class BearerAuth(Signer):
 
     def __init__(self, settings: Settings, headers: Mapping[str, str]) -> None:
         """`headers` van en las peticiones de renovación; las demás traen las suyas."""
-        super().__init__()
+        super().__init__(settings.redactor)
         self._settings = settings
         self._backend = httpx.URL(settings.backend_url)
         self._headers = headers
@@ -69,8 +69,6 @@ class BearerAuth(Signer):
         self._was_asked = False
         static = settings.backend_jwt_token
         self._token = Token.read(static.get_secret_value()) if static else None
-        for secret in (*(self._account.secrets if self._account else ()), *([self._token.text] if self._token else ())):
-            self.redactor.add(secret)
         self._renewals = _Renewals()
         self._lock = asyncio.Lock()
 

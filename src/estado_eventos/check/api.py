@@ -7,20 +7,20 @@ from datetime import UTC, datetime
 
 import httpx
 
-from estado_eventos.backend.client import Listing
+from estado_eventos.backend.clock import BackendClock
 from estado_eventos.backend.errors import BackendError, Denied, WrongProtocol
+from estado_eventos.backend.pages import Listing
 from estado_eventos.backend.token import Token, spoken_token
+from estado_eventos.check.clock import compare
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.check.probe import LastAnswer, find_api, find_auth, log_in, probe
 from estado_eventos.config.settings import Settings
 from estado_eventos.config.sources import Loaded
 from estado_eventos.domain.exit_codes import ExitCode, gravest
 from estado_eventos.domain.shard import Shard
-from estado_eventos.domain.text import spoken_lag
 from estado_eventos.domain.transitions import TRANSITIONS, Event, Transition
 from estado_eventos.reconcile.plan import Plan
 
-_SKEW_SECONDS, _GRAVE_SKEW_SECONDS = 5, 60
 _SEE_LOG = "Mire el registro del backend; si acaba de arrancar, repita en un minuto"
 
 
@@ -32,7 +32,6 @@ class _Reading:
     listing: Listing | None
     error: BackendError | None
     location: str
-    skew: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,8 @@ class _Api:
     """La `BACKEND_URL` con que las listas sí contestan."""
     auth: str | None
     """La `AUTH_URL` con que se inicia sesión, si donde dice la configuración no es."""
+    clock: BackendClock
+    """Lo que se sabe del reloj del backend."""
 
     @property
     def blocker(self) -> BackendError | None:
@@ -71,9 +72,8 @@ async def examine(loaded: Loaded, held: Token | None) -> AsyncIterator[Finding]:
         yield _login_elsewhere(login, api)
     for finding in _lists(api):
         yield finding
-    ahead = next((reading.skew for reading in api.readings if reading.skew is not None), None)
-    if ahead is not None:
-        yield _clock(ahead)
+    if clock := await compare(loaded.settings, _tokens(held, login), api.clock):
+        yield clock
 
 
 def _tokens(held: Token | None, login: Token | BackendError | None) -> list[Token]:
@@ -83,22 +83,23 @@ def _tokens(held: Token | None, login: Token | BackendError | None) -> list[Toke
 async def _look(loaded: Loaded, held: Token | None, login: Token | BackendError | None) -> _Api:
     """Lee las listas y, si ahí no está lo que se busca, prueba en otros sitios."""
     settings, tokens = loaded.settings, _tokens(held, login)
-    readings = await asyncio.gather(*(_read(settings, tokens, transition) for transition in TRANSITIONS))
+    clock = BackendClock()
+    readings = await asyncio.gather(*(_read(settings, tokens, transition, clock) for transition in TRANSITIONS))
     lost = next((reading for reading in readings if isinstance(reading.error, WrongProtocol)), None)
     moved = await find_api(settings, tokens, lost.location) if lost else None
     auth = await find_auth(settings, moved) if isinstance(login, WrongProtocol) else None
-    return _Api(loaded, held, login, readings, moved, auth)
+    return _Api(loaded, held, login, readings, moved, auth, clock)
 
 
-async def _read(settings: Settings, tokens: Sequence[Token], transition: Transition) -> _Reading:
-    listing, error, last = None, None, LastAnswer()
+async def _read(settings: Settings, tokens: Sequence[Token], transition: Transition, clock: BackendClock) -> _Reading:
+    listing, error, last = None, None, LastAnswer(clock)
     async with probe(settings, tokens, last) as backend:
         try:
             listing = await backend.pending(transition)
             error = listing.problem
         except BackendError as failure:
             error = failure
-    return _Reading(transition, listing, error, last.location, last.skew)
+    return _Reading(transition, listing, error, last.location)
 
 
 def _login(login: Token | BackendError, held: Token | None) -> Finding:
@@ -139,7 +140,8 @@ def _lists(api: _Api) -> Iterator[Finding]:
 
 
 def _count(events: Sequence[Event], part: Shard) -> str:
-    ours = "" if part.is_whole else f", {sum(map(Plan('check', (), shard=part).takes, events))} de esta parte"
+    plan, now = Plan("check", (), shard=part), datetime.now(UTC)
+    ours = "" if part.is_whole else f", {sum(plan.takes(event, now) for event in events)} de esta parte"
     return f"{len(events)} evento(s) pendiente(s){ours}"
 
 
@@ -163,15 +165,3 @@ def _move(api: _Api, moved: str) -> str:
     stays = isinstance(api.login, Token) and not settings.auth_url
     keep = f" y AUTH_URL={settings.backend_url}" if stays else ""
     return f"Ahí sí está: ponga BACKEND_URL={moved}{keep} (ahora, {api.loaded.origin('backend_url')})"
-
-
-def _clock(ahead: float) -> Finding:
-    if abs(ahead) <= _SKEW_SECONDS:
-        return good("clock", "Los relojes de esta máquina y del backend coinciden")
-    where = "adelantado" if ahead > 0 else "atrasado"
-    message = f"El reloj del backend va {spoken_lag(abs(ahead))} {where} respecto al de esta máquina"
-    if abs(ahead) > _GRAVE_SKEW_SECONDS:
-        message += ": los exámenes empiezan y acaban a la hora de aquel, y un token puede parecer caducado sin estarlo"
-    else:
-        message += ": los retrasos que se cuentan salen mal"
-    return problem("clock", message, "Póngalos en hora, los dos: timedatectl set-ntp true")

@@ -23,6 +23,7 @@ _COMMAND_SECONDS = 3.0
 _UNIT = re.compile(rf"^{DEFAULT_NAME}[A-Za-z0-9_.@-]*\.timer", re.MULTILINE)
 _CRON_FILES = (Path("/etc/crontab"), Path("/etc/cron.d"))
 _CRONTAB = "crontab -l"
+_OLD_ENDPOINT = "-api@.service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     for finding in _locks(settings):
         yield finding
     machine = await _look(min(_COMMAND_SECONDS, 0.8 * settings.pass_timeout))
-    for finding in (*_schedule(machine), *_last_pass(settings, machine)):
+    for finding in (*_schedule(machine), *_old_endpoint(), *_last_pass(settings, machine)):
         yield finding
 
 
@@ -154,6 +155,17 @@ def _timer(timer: Timer) -> Finding:
         return problem("schedule", message, f"{timer.systemctl} enable {timer.name}")
     message = f"{timer.name} está parado: no hace pasadas"
     return problem("schedule", message, f"{timer.systemctl} enable --now {timer.name}")
+
+
+def _old_endpoint() -> Iterator[Finding]:
+    """Si queda la unidad con que antes se contestaba por HTTP, un proceso por conexión."""
+    own = Path(os.path.expanduser("~"), ".config/systemd/user")  # noqa: PTH111  `Path.home` lanza si no hay ninguno.
+    for directory, how in ((Path("/etc/systemd/system"), "sudo {} --api"), (own, "{} --user --api")):
+        for path in directory.glob(f"{DEFAULT_NAME}*{_OLD_ENDPOINT}"):
+            name = path.name.removesuffix(_OLD_ENDPOINT).removeprefix(f"{DEFAULT_NAME}-")
+            message = f"{printable(str(path))} es de una versión anterior: GET /health ya no va por ahí"
+            cure = how.format(f"estado-eventos schedule install systemd --name {printable(name)}")
+            yield problem("schedule", message, cure)
 
 
 def _last_pass(settings: Settings, machine: Machine) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from estado_eventos.output.logs import describe_bug
 from estado_eventos.output.progress import progress
 from estado_eventos.output.summary import PassSummary, PendingSummary, log_closing, render
 from estado_eventos.reconcile.plan import Plan
-from estado_eventos.reconcile.run import failed_report, new_run_id, run_pass
+from estado_eventos.reconcile.run import Launch, failed_report, new_run_id, run_pass
 from estado_eventos.reconcile.signals import Signals
 
 
@@ -23,9 +23,12 @@ class _Attempt(NamedTuple):
     signals: Signals | None = None
 
 
-def run(plan: Plan, load: Callable[[], Loaded], *, as_json: bool, quiet: bool) -> ExitCode:
-    """Hace la pasada con la configuración que dé `load` y enseña su informe, también si no pudo empezar."""
-    attempt = _attempt(plan, load, quiet=quiet)
+def run(plan: Plan, load: Callable[[], Loaded], *, as_json: bool, quiet: bool, started: float) -> ExitCode:
+    """Hace la pasada con la configuración que dé `load` y enseña su informe, también si no pudo empezar.
+
+    `started` es desde cuándo cuenta su límite, en el reloj de `time.monotonic`.
+    """
+    attempt = _attempt(plan, load, quiet=quiet, started=started)
     log_closing(attempt.report)
     _notify(plan, attempt)
     if as_json or not quiet:
@@ -33,14 +36,14 @@ def run(plan: Plan, load: Callable[[], Loaded], *, as_json: bool, quiet: bool) -
     return attempt.report.exit_code
 
 
-def _attempt(plan: Plan, load: Callable[[], Loaded], *, quiet: bool) -> _Attempt:
+def _attempt(plan: Plan, load: Callable[[], Loaded], *, quiet: bool, started: float) -> _Attempt:
     run_id = new_run_id()
     settings = signals = None
     try:
         settings = load().settings
         signals = Signals()
         with progress(wanted=not quiet and not plan.dry_run) as callback:
-            report = run_pass(settings, plan, run_id, signals, callback)
+            report = run_pass(settings, plan, Launch(run_id, started, signals), callback)
     except SettingsError as error:
         report = failed_report(plan.command, run_id, ExitCode.CONFIG, str(error))
     except Exception as error:  # noqa: BLE001  Ningún fallo nuestro llega a una persona como un volcado de pila.

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Callable
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from estado_eventos.config.redactor import Redactor
 from estado_eventos.config.values import (
     BaseUrl,
     BearerToken,
@@ -133,6 +135,16 @@ class Settings(BaseSettings):
             if index is not None and count is not None and index >= count:
                 raise ValueError("JOB_COMPLETION_INDEX: se cuenta desde 0 y tiene que ser menor que SHARD_COUNT.")
         return self
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Quien sabe todos los secretos de este proceso: los de aquí, y los tokens que se le vayan diciendo."""
+        secrets = (self.backend_jwt_token, self.backend_email, self.backend_password)
+        urls = (self.backend_proxy, self.heartbeat_url)
+        return Redactor(
+            (secret.get_secret_value() for secret in secrets if secret),
+            (url.get_secret_value() for url in urls if url),
+        )
 
     @property
     def part(self) -> Shard:

@@ -11,6 +11,7 @@ from estado_eventos.backend.network import explain_transport, tls_for
 from estado_eventos.backend.transport import Connection
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Report
+from estado_eventos.output.streams import guarded
 from estado_eventos.output.summary import PassSummary, lines
 
 _RETRY_SECONDS = 0.3
@@ -77,4 +78,4 @@ def _target(url: httpx.URL, report: Report) -> httpx.URL:
 def _body(report: Report) -> str:
     """Lo que se ve junto al latido: cuentas; ni eventos ni las palabras del backend, que pueden ser cualesquiera."""
     first = f"{report.command}: {report.exit_code:d} {report.exit_code.name}, {report.duration_seconds:.1f} s"
-    return "\n".join((first, *lines(PassSummary(report))))
+    return guarded("\n".join((first, *lines(PassSummary(report)))))

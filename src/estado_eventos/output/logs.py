@@ -5,15 +5,17 @@ import os
 import sys
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from estado_eventos.config.settings import LogFormat, LogLevel
 from estado_eventos.domain.text import printable
-from estado_eventos.output.streams import json_line
+from estado_eventos.output.streams import guarded, json_line
 
 _log = logging.getLogger(__name__)
 _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 _COLORS = {"WARNING": "\033[33m", "ERROR": "\033[31m"}
 _MAX_LINE = 2000
+_OWN_ATTRIBUTES = vars(logging.makeLogRecord({})).keys()
 
 
 class _StderrHandler(logging.Handler):
@@ -30,10 +32,27 @@ class _StderrHandler(logging.Handler):
             return
 
 
+class _NoSecrets(logging.Filter):
+    """Quita de cada suceso, antes de que nadie le dé forma, lo que no debe verse: frase, cura y datos."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if (cleaned := guarded(message)) != message:
+            record.msg, record.args = cleaned, None
+        for name in vars(record).keys() - _OWN_ATTRIBUTES:
+            if isinstance(value := getattr(record, name), str):
+                setattr(record, name, guarded(value))
+        return True
+
+
 class _TextFormatter(logging.Formatter):
     """Una línea por suceso; si el suceso dice cómo se cura (`hint`), detrás."""
 
     hint_apart = False
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  Así se llama en `logging`.
+        """La pila de llamadas, que acaba en palabras que pueden ser de cualquiera."""
+        return guarded(super().formatException(ei))
 
     def format(self, record: logging.LogRecord) -> str:
         moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
@@ -76,6 +95,7 @@ class _JsonFormatter(_TextFormatter):
 def configure(level: LogLevel, log_format: LogFormat, *, quiet: bool = False) -> None:
     """Prepara el registro. Con `quiet` solo sale lo que va mal."""
     handler = _StderrHandler()
+    handler.addFilter(_NoSecrets())
     journal = _stderr_is_the_journal()
     if log_format is LogFormat.JSON:
         handler.setFormatter(_JsonFormatter())

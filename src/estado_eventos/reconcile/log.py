@@ -4,7 +4,7 @@ import logging
 
 from estado_eventos.domain.report import Result
 from estado_eventos.domain.shard import Shard
-from estado_eventos.domain.text import printable
+from estado_eventos.domain.text import printable, spoken_lag
 from estado_eventos.domain.transitions import Event, Transition
 
 _log = logging.getLogger(__name__)
@@ -14,6 +14,26 @@ def log_shard(shard: Shard) -> None:
     """Que la pasada es solo de una parte de los eventos."""
     if not shard.is_whole:
         _log.info("Parte %s: solo los eventos que le tocan", shard)
+
+
+def log_clock(offset: float | None, limit: float) -> None:
+    """Que el reloj del backend está demasiado lejos del nuestro para que los eventos vayan a su hora."""
+    if offset is not None and abs(offset) > limit:
+        _log.warning(
+            "El reloj del backend va %s %s: sus eventos se mueven tarde. Ponga los dos relojes en hora (NTP)",
+            spoken_lag(abs(offset)),
+            "adelantado" if offset > 0 else "atrasado",
+        )
+
+
+def log_standby(transition: Transition, moved: int) -> None:
+    """Que la máquina de repuesto ha hecho lo que tenía que hacer la principal."""
+    if moved:
+        _log.warning(
+            "Esta máquina es la de repuesto y ha %s %d evento(s): la principal no lo hizo. Mire qué le pasa",
+            transition.participle,
+            moved,
+        )
 
 
 def log_job(transition: Transition) -> None:

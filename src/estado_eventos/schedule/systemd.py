@@ -82,6 +82,11 @@ def remove(job: Job, steps: Steps) -> None:
     steps.tell(f"La configuración queda en {job.env_file}")
 
 
+def is_installed(job: Job) -> bool:
+    """Si está el temporizador de ese trabajo."""
+    return (_directory(job) / f"{job.unit}.timer").exists()
+
+
 def status(job: Job) -> ScheduleStatus:
     """Cómo está el temporizador y cómo fue la última pasada. Lanza `ScheduleError`."""
     _check_manager(job)
