@@ -236,5 +236,7 @@ def _network_errors(timeout: float, redactor: Redactor) -> Iterator[None]:
     except TimeoutError:
         raise Unanswered(f"no contestó en {timeout:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
-        kind = Untrusted if is_untrusted(error) else Unavailable
-        raise kind(explain_transport(error, redactor)) from error
+        reason = explain_transport(error, redactor)
+        if is_untrusted(error):
+            raise Untrusted(reason) from error
+        raise Unavailable(reason) from error
