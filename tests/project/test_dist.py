@@ -33,6 +33,7 @@ _SHIPPED = {
     "estado_eventos-{version}.data/data/share/estado-eventos/crontab.example",
     "estado_eventos-{version}.data/data/share/estado-eventos/prometheus/alerts.yml",
     "estado_eventos-{version}.data/data/share/estado-eventos/grafana/estado-eventos.json",
+    "estado_eventos-{version}.data/data/share/man/man1/estado-eventos.1",
     *(
         f"estado_eventos-{{version}}.data/data/share/estado-eventos/systemd/{path.name}"
         for path in (dist.ROOT / "systemd").iterdir()

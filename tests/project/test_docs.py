@@ -20,6 +20,7 @@ from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Result
 from estado_eventos.domain.transitions import TRANSITIONS
 from estado_eventos.monitoring import metrics
+from tests.support.documents import DOCUMENTS, TRIED, UNTRIED, blocks
 from tests.support.monitors import WHOLE, everything
 from tests.support.program import run
 from tools import commands, pictures
@@ -27,7 +28,6 @@ from tools import commands, pictures
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 DOCS = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 ENV_EXAMPLE = (ROOT / ".env.example").read_text()
 NAMES = [name.upper() for name in Settings.model_fields]
 
@@ -77,6 +77,19 @@ def test_every_command_it_names_exists(document: Path, capsys: pytest.CaptureFix
         "mudanza.md",
         "registro.md",
     }
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_is_tried_or_says_why_not(document: Path) -> None:
+    """Encima de cada bloque de mandatos se dice qué prueba lo teclea tal cual (`typed`), o por qué ninguna."""
+    found = list(blocks(document))
+    for block in found:
+        assert block.note.startswith((TRIED, UNTRIED)), f"{block.commands[0]}: falta «<!-- {TRIED}… -->» encima"
+        if block.test:
+            path, _, name = block.test.partition("::")
+            (test,) = re.findall(rf"^def {name}\((.*?)\) -> None:", (ROOT / path).read_text(), re.MULTILINE | re.DOTALL)
+            assert "typed: " in test, block.test
+    assert len(found) == document.read_text().count("```console")
 
 
 def test_nothing_is_installed_by_its_name() -> None:
