@@ -23,9 +23,22 @@ PASSED_ON = {
     "Ponga uno nuevo, o BACKEND_EMAIL y BACKEND_PASSWORD para que se renueve solo",
     ("output/summary.py", "'%s.'"): "… evento(s) siguen pendientes después de intentarlo",
     ("monitoring/notify.py", "'%s: %s'"): "HEARTBEAT_URL: …",
+    (
+        "reconcile/follow_ups.py",
+        "describe_bug(error)",
+    ): "fallo interno (…): es un error del programa. Con LOG_LEVEL=DEBUG se ve dónde",
 }
 # Los errores cuya frase acaba en el registro. Los de `schedule` traen la cura en la frase.
-ERRORS = {"Refused", "Unavailable", "Unanswered", "WrongProtocol", "Denied", "SettingsError", "Interruption"}
+ERRORS = {
+    "Refused",
+    "Unavailable",
+    "Untrusted",
+    "Unanswered",
+    "WrongProtocol",
+    "Denied",
+    "SettingsError",
+    "Interruption",
+}
 ERRORS |= {"NoAuthoritiesError"}
 # Lo que esas frases toman de otra parte: las palabras del backend, las de la red, las de Pydantic y `_explain_denial`.
 BORROWED = {
@@ -37,7 +50,7 @@ BORROWED = {
     "message",
 }
 # Un error, cuya frase es de las de arriba.
-REASONS = {"error", "self._seen.problem", "tracked.error"}
+REASONS = {"error", "problem", "tracked.error"}
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
