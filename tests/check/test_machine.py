@@ -38,7 +38,7 @@ BLOCK = "MAILTO=yo\n# estado-eventos: comentario\n* * * * * /usr/local/bin/estad
     ],
 )
 def test_something_has_to_run_it_and_only_once(
-    tmp_path: Path, managers: dict[str, str], crontab: str | None, levels: list[str], words: str
+    tmp_path: Path, managers: dict[str, Any], crontab: str | None, levels: list[str], words: str
 ) -> None:
     """Que nada lo ejecute, que esté parado o que sea dos veces es un aviso con su mandato; el código no cambia."""
     with FaultyServer(lambda _: answer(200, "[]")) as server:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from estado_eventos.domain.transitions import Event, Transition
 
 MAX_EVENTS = 100_000
 """Los que se toman de una lista cada vez: en una pasada no da tiempo a más."""
-_USERINFO = re.compile(r"//[^/?#]*@")
+_REDIRECTS = {301, 302, 303, 307, 308}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def read_page(transition: Transition, answer: Answer) -> Page:
     Lanza `WrongProtocol`, `Unavailable` o `Denied` (403; el 401 lo explica quien conoce el token).
     """
     if answer.status != 200:
-        raise _list_error(answer)
+        raise _list_error(answer, transition.list_path)
     content = _parse(answer.body)
     items, following = content, None
     if isinstance(content, dict):
@@ -68,8 +67,8 @@ def read_applied(transition: Transition, answer: Answer) -> str:
 
     Lanza `Refused`, `Unavailable`, `Denied` o `WrongProtocol` si no es un sí claro.
     """
-    if answer.status in {401, 403}:
-        raise Denied(_with_words(answer), status=answer.status)
+    if answer.status in {401, 403, 407}:
+        raise in_between(answer) or Denied(_with_words(answer), status=answer.status)
     if _is_unwell(answer.status):
         raise _unavailable(answer)
     if answer.status != 200:
@@ -89,46 +88,75 @@ def read_token(answer: Answer, redactor: Redactor) -> str:
     # Un sí se lee como llegó, que trae el token; de lo demás se tacha lo que repita.
     if answer.status != 200:
         answer = answer.cleaned(redactor)
+        raise _login_error(answer)
+    content = _parse(answer.body)
+    token = content.get("token") if isinstance(content, dict) else None
+    if not isinstance(token, str) or not is_token(token):
+        raise _no_token(answer)
+    return token
+
+
+def in_between(answer: Answer) -> BackendError | None:
+    """El error, si no contestó la API sino algo que hay delante; `None` si parece ella."""
+    # Aquí y no arriba, como en lo demás que falla: una pasada sin nada que hacer no lo necesita.
+    from estado_eventos.backend.in_between import explain_in_between
+
+    return explain_in_between(answer.status, answer.headers.get("www-authenticate", ""), answer.body)
+
+
+def _no_token(answer: Answer) -> BackendError:
+    return WrongProtocol(
+        f"HTTP {answer.status} sin token al iniciar sesión", "Compruebe AUTH_URL", status=answer.status
+    )
+
+
+def _login_error(answer: Answer) -> BackendError:
+    from estado_eventos.backend.in_between import WAIT_UNLOCK, is_locked
+
+    if error := in_between(answer):
+        return error
+    if answer.status == 423 or (answer.status == 403 and is_locked(answer.body)):
+        return Denied(f"el backend no deja entrar ({_with_words(answer)})", WAIT_UNLOCK, status=answer.status)
     if answer.status in {400, 401, 403}:
-        raise Denied(
+        return Denied(
             f"el backend no acepta BACKEND_EMAIL y BACKEND_PASSWORD ({_with_words(answer)})",
             "Compruebe BACKEND_PASSWORD: quizá la cambiaron",
             status=answer.status,
         )
+    if answer.status in _REDIRECTS:
+        return _redirect(answer, "/auth/login/", "AUTH_URL")
     if _is_unwell(answer.status):
-        raise _unavailable(answer, "no se puede iniciar sesión: ")
-    content = _parse(answer.body) if answer.status == 200 else None
-    token = content.get("token") if isinstance(content, dict) else None
-    if not isinstance(token, str) or not is_token(token):
-        raise WrongProtocol(
-            f"HTTP {answer.status} sin token al iniciar sesión", "Compruebe AUTH_URL", status=answer.status
-        )
-    return token
+        hint = WAIT_UNLOCK if answer.status == 429 else ""
+        return _unavailable(answer, "no se puede iniciar sesión: ", hint)
+    return _no_token(answer)
 
 
-def _list_error(answer: Answer) -> BackendError:
+def _list_error(answer: Answer, path: str) -> BackendError:
+    if error := in_between(answer):
+        return error
     if answer.status == 403:
         return Denied(
             _with_words(answer), "El usuario del token tiene que ser admin o superadmin", status=answer.status
         )
     if _is_unwell(answer.status):
         return _unavailable(answer)
-    if answer.status in {301, 302, 303, 307, 308}:
-        target = printable(_USERINFO.sub("//", answer.location), 200)
-        where = f" a «{target}»" if target and answer.is_quotable else ""
-        return WrongProtocol(
-            f"HTTP {answer.status}: redirige{where} y las redirecciones no se siguen",
-            "Ponga en BACKEND_URL la dirección definitiva",
-            status=answer.status,
-        )
+    if answer.status in _REDIRECTS:
+        return _redirect(answer, path, "BACKEND_URL")
     if answer.status == 404:
         hint = "Compruebe el prefijo de BACKEND_URL (¿/events?)"
         return WrongProtocol("HTTP 404: ahí no está la API", hint, status=answer.status)
     return WrongProtocol(_with_words(answer), status=answer.status)
 
 
-def _unavailable(answer: Answer, context: str = "") -> Unavailable:
-    return Unavailable(f"{context}{_with_words(answer)}", status=answer.status, retry_after=retry_after(answer.headers))
+def _redirect(answer: Answer, path: str, variable: str) -> BackendError:
+    from estado_eventos.backend.in_between import explain_redirect
+
+    return explain_redirect(answer.status, answer.location if answer.is_quotable else "", path, variable)
+
+
+def _unavailable(answer: Answer, context: str = "", hint: str = "") -> Unavailable:
+    wait = retry_after(answer.headers)
+    return Unavailable(f"{context}{_with_words(answer)}", hint, status=answer.status, retry_after=wait)
 
 
 def _is_unwell(status: int) -> bool:
@@ -163,7 +191,9 @@ def _parse(body: bytes) -> Any:
     if not body.strip():
         raise WrongProtocol("la respuesta está vacía")
     if body.lstrip().startswith(b"<"):
-        raise WrongProtocol("la respuesta es una página HTML, no la API", "Compruebe BACKEND_URL")
+        from estado_eventos.backend.in_between import explain_page
+
+        raise explain_page(body)
     raise WrongProtocol("la respuesta no es JSON válido")
 
 

@@ -13,7 +13,7 @@ import httpx
 
 from estado_eventos import __version__
 from estado_eventos.backend.account import Account, login_request
-from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, read_applied, read_page, read_token
+from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, in_between, read_applied, read_page, read_token
 from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, WrongProtocol
 from estado_eventos.backend.network import explain_transport, same_origin
 from estado_eventos.backend.signer import SENT, Signer
@@ -161,7 +161,7 @@ class Backend:
         request = self._client(worker).build_request(method, url, extensions={"limit": limit})
         answer = await self._send(worker, request)
         if answer.status == httpx.codes.UNAUTHORIZED:
-            raise self._auth.denial()
+            raise in_between(answer) or self._auth.denial()
         return answer
 
     async def _send(self, worker: int, request: httpx.Request, *, signed: bool = True) -> Answer:
@@ -223,6 +223,13 @@ def _next_page(current: httpx.URL, following: object, seen: set[httpx.URL]) -> h
     return url
 
 
+def _proxy_error(error: httpx.ProxyError, redactor: Redactor) -> BackendError:
+    """Lo que contesta el proxy a quien le pide un túnel; httpx solo lo da en la frase."""
+    status = str(error)[:3]
+    refusal = in_between(Answer(int(status), {}, b"")) if status == "407" else None
+    return refusal or Unavailable(f"el proxy no deja pasar: {explain_transport(error, redactor.clean_text)}")
+
+
 @contextmanager
 def _network_errors(timeout: float, redactor: Redactor) -> Iterator[None]:
     """Todo lo que httpx puede lanzar, como `Unavailable`.
@@ -233,5 +240,7 @@ def _network_errors(timeout: float, redactor: Redactor) -> Iterator[None]:
         yield
     except TimeoutError:
         raise Unanswered(f"no contestó en {timeout:g} s") from None
+    except httpx.ProxyError as error:
+        raise _proxy_error(error, redactor) from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
         raise Unavailable(explain_transport(error, redactor.clean_text)) from error

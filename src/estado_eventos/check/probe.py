@@ -20,7 +20,8 @@ from estado_eventos.reconcile.run import new_run_id
 
 _MAX_CANDIDATES = 12
 _USUAL_PREFIX = "events"
-_REDIRECTS = range(300, 400)
+# Con 400 contesta quien habla https a lo que le llega en claro.
+_ELSEWHERE = {*range(300, 400), 400}
 
 
 class GivenTokens(BearerAuth):
@@ -47,17 +48,22 @@ class GivenTokens(BearerAuth):
 
 
 class LastAnswer:
-    """Lo que dice la última respuesta: qué hora es allí (`skew`, en segundos) y a dónde redirige."""
+    """Lo que dice la última respuesta: qué hora es allí (`skew`, en segundos) y a dónde redirige.
+
+    `seconds` es lo que tardó la más lenta.
+    """
 
     def __init__(self) -> None:
         """Aún no hay ninguna."""
         self.skew: float | None = None
         self.location = ""
+        self.seconds = 0.0
 
     def __call__(self, answer: Answer, sent_at: datetime) -> None:
         """Toma nota de una respuesta."""
         self.skew = skew(answer.headers.get("date", ""), sent_at, datetime.now(UTC))
         self.location = answer.location
+        self.seconds = max(self.seconds, (datetime.now(UTC) - sent_at).total_seconds())
 
 
 def probe(settings: Settings, tokens: Sequence[Token] = (), on_answer: LastAnswer | None = None) -> Backend:
@@ -89,11 +95,20 @@ async def log_in(settings: Settings) -> Token | BackendError | None:
     async with probe(settings) as backend:
         try:
             # En claro, como la pasada: antes de mandar la contraseña se mira si el servidor lleva a otro sitio.
-            if any(in_clear(settings)) and await backend.status(backend.url + TRANSITIONS[0].list_path) in _REDIRECTS:
+            if any(in_clear(settings)) and await backend.status(backend.url + TRANSITIONS[0].list_path) in _ELSEWHERE:
                 return None
             return await backend.sign_in(account)
         except BackendError as error:
             return error
+
+
+async def is_readable_unsigned(settings: Settings) -> bool:
+    """Si una lista se lee sin ningún token."""
+    async with probe(settings) as backend:
+        try:
+            return await backend.status(backend.url + TRANSITIONS[0].list_path) == httpx.codes.OK
+        except BackendError:
+            return False
 
 
 async def find_api(settings: Settings, tokens: Sequence[Token], location: str) -> str | None:

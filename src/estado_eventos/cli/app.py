@@ -110,7 +110,7 @@ def diagnose(context: typer.Context, as_json: AsJson = False) -> int:
     from estado_eventos.check.run import run
 
     options: _Globals = context.obj
-    return run(lambda: load(options.overrides, options.env_file), options.env_file, as_json=as_json)
+    return run(lambda: load(options.overrides, options.env_file, for_service=True), options.env_file, as_json=as_json)
 
 
 @app.command(cls=SpanishCommand)

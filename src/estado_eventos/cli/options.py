@@ -41,7 +41,10 @@ def _check_name(name: str) -> str:
 
 EnvFile = Annotated[
     Path | None,
-    typer.Option("--env-file", metavar="ARCHIVO", help="Archivo de configuración, en vez de los habituales."),
+    # Si se puede leer lo dice quien lo lee: con su código, y en español.
+    typer.Option(
+        "--env-file", metavar="ARCHIVO", readable=False, help="Archivo de configuración, en vez de los habituales."
+    ),
 ]
 Level = Annotated[
     LogLevel | None, typer.Option("--log-level", case_sensitive=False, help="Desde qué gravedad se registra.")

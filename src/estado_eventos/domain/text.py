@@ -1,6 +1,8 @@
 """Texto para una persona: lo ajeno, sin peligro, y los tiempos, en palabras."""
 
+import errno
 import re
+from datetime import datetime
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")
 
@@ -26,6 +28,31 @@ def printable(text: str, limit: int = 300) -> str:
     head = text[: limit * 4]
     line = " ".join("".join(char if char.isprintable() else " " for char in head).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+_OS_ERRORS = {
+    errno.EACCES: "no hay permiso",
+    errno.EPERM: "no hay permiso",
+    errno.EISDIR: "es un directorio",
+    errno.ENOTDIR: "en su ruta hay algo que no es un directorio",
+    errno.ENOENT: "no existe",
+    errno.ELOOP: "es un enlace",
+    errno.ENOSPC: "no queda sitio en el disco",
+    errno.EDQUOT: "no queda cuota de disco",
+    errno.EROFS: "el sistema de archivos es de solo lectura",
+    errno.ENAMETOOLONG: "su nombre es demasiado largo",
+    errno.ENXIO: "no es un archivo normal",
+}
+
+
+def spoken_os_error(error: OSError) -> str:
+    """Por qué el sistema no deja, en palabras."""
+    return _OS_ERRORS.get(error.errno or 0) or printable(str(error.strerror or error))
+
+
+def spoken_moment(moment: datetime) -> str:
+    """Un instante para una persona: en la hora de esta máquina, sin fracciones."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def spoken_lag(seconds: float | None) -> str:

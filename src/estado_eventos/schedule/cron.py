@@ -1,5 +1,6 @@
 """Instalar, quitar y mirar el bloque del crontab; lo demás que haya en él no se toca."""
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -17,6 +18,7 @@ FLOCK = "/usr/bin/flock"
 _BEGIN, _WRITTEN_BY = "# >>> ", ": lo escribe «estado-eventos schedule install cron» >>>"
 _MARK = f"{re.escape(_BEGIN)}{DEFAULT_NAME}[A-Za-z0-9_-]*{re.escape(_WRITTEN_BY)}"
 _SKIPPED = "la pasada anterior sigue en marcha; esta no se hace"
+_DAEMONS = {"cron", "crond", "fcron", "dcron"}
 _PID_FILES = ("/run/crond.pid", "/run/cron.pid", "/var/run/crond.pid")
 
 
@@ -59,7 +61,7 @@ def status(job: Job) -> ScheduleStatus:
         scheduler="cron",
         name=job.unit,
         installed=installed,
-        active=installed and _is_running(),
+        active=installed and is_running(),
         next_tick=" ".join(block.split(maxsplit=5)[:5]) if installed else None,
         last_report=last_report(job.cron_report_file),
     )
@@ -144,5 +146,14 @@ def _write(before: str, after: str, steps: Steps) -> None:
     steps.tell("✓ crontab: escrito" if after else "✓ crontab: quitado, no había nada más")
 
 
-def _is_running() -> bool:
-    return any(Path(path).exists() for path in _PID_FILES)
+def is_running() -> bool:
+    """Si hay un cron en marcha. No todos dejan su PID en un archivo, ni todos se ven en /proc."""
+    return any(Path(path).exists() for path in _PID_FILES) or any(map(_is_daemon, Path("/proc").glob("[0-9]*")))
+
+
+def _is_daemon(process: Path) -> bool:
+    try:
+        words = (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return any(Path(os.fsdecode(word)).name in _DAEMONS for word in words[:2])
