@@ -29,8 +29,9 @@ def broken(error: SettingsError, env_file: Path | None) -> Iterator[Finding]:
     """Por qué la configuración no vale, una variable en cada línea, y los archivos que no se leyeron."""
     for sentence in error.problems:
         yield problem("settings", printable(sentence).rstrip("."), _cure(sentence), ExitCode.CONFIG)
-    with suppress(SettingsError):
-        yield from _notices(settings_file(env_file).notices)
+    if env_file is None:
+        with suppress(SettingsError):
+            yield from _notices(settings_file(None).notices)
     yield from misspelt("el entorno", os.environ)
     yield from file(find_file(env_file))
 
