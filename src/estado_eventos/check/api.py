@@ -141,7 +141,7 @@ def _openness(api: Api) -> Sequence[Finding]:
     if not api.is_open:
         return ()
     needless = ": la cuenta no hace falta" if api.login else ""
-    return [good("list", f"El backend no pide token en las listas{needless}")]
+    return [good("account", f"El backend no pide token en las listas{needless}")]
 
 
 def _clock(ahead: float) -> Finding:
