@@ -57,11 +57,11 @@ image:
 	BUILDAH_FORMAT=docker $(ENGINE) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null) \
 		--tag estado-eventos:$(VERSION) --tag estado-eventos:latest .
 
-# Las imágenes del README, hechas con el programa de verdad.
+# Las imágenes de la documentación, hechas con el programa de verdad.
 pictures: $(READY)
 	$(BIN)/python -m tools.pictures
 
-# La referencia de mandatos del README, hecha con --help.
+# La referencia de docs/mandatos.md, hecha con --help.
 reference: $(READY)
 	$(BIN)/python -m tools.commands
 

@@ -1,4 +1,4 @@
-"""La referencia de mandatos del README, hecha con `--help`: `python -m tools.commands` la vuelve a escribir."""
+"""La referencia de `docs/mandatos.md`, hecha con `--help`: `python -m tools.commands` la vuelve a escribir."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from typer.main import get_command
 from estado_eventos.cli.app import app
 from estado_eventos.output.streams import PROGRAM
 
-README = Path(__file__).parents[1] / "README.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "mandatos.md"
 WIDTH = 78
 _START = "<!-- Desde aquí lo escribe `make reference`. -->"
 _END = "<!-- Hasta aquí. -->"
@@ -27,9 +27,9 @@ def render() -> str:
     )
 
 
-def inserted(readme: str) -> str:
-    """El README con la referencia de hoy entre sus marcas."""
-    return _MARKED.sub(lambda _: render(), readme)
+def inserted(document: str) -> str:
+    """El documento con la referencia de hoy entre sus marcas."""
+    return _MARKED.sub(lambda _: render(), document)
 
 
 def _commands() -> Iterator[tuple[str, str, str]]:
@@ -50,8 +50,8 @@ def _block(text: str) -> str:
 
 
 def main() -> int:
-    """Escribe la referencia en el README."""
-    README.write_text(inserted(README.read_text(encoding="utf-8")), encoding="utf-8")
+    """Escribe la referencia en su documento."""
+    DOCUMENT.write_text(inserted(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 

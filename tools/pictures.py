@@ -1,4 +1,4 @@
-"""Las imágenes del README, hechas con el programa de verdad: `python -m tools.pictures` las vuelve a hacer."""
+"""Las imágenes de la documentación, hechas con el programa de verdad: `python -m tools.pictures` las vuelve a hacer."""
 
 import io
 import re

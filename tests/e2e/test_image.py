@@ -1,4 +1,4 @@
-"""La imagen de contenedor, hecha con su Dockerfile sobre un Debian y ejecutada como dice el README."""
+"""La imagen de contenedor, hecha con su Dockerfile sobre un Debian y ejecutada como dice docs/contenedores.md."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.support.program import Completed
 from tests.support.reference.server import ReferenceBackend
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+DOCUMENT = (ROOT / "docs/contenedores.md").read_text()
 BASE, IMAGE = "localhost/base", "localhost/estado-eventos"
 STATE = "/var/lib/estado-eventos"
 USER = 65532
@@ -121,14 +121,14 @@ def test_a_pass_moves_the_events_and_keeps_the_token(image: Podman, backend: Ref
 
 
 def test_the_command_of_the_readme(image: Podman, backend: ReferenceBackend, tmp_path: Path) -> None:
-    """El mandato del README, tal cual: secretos en archivos con el nombre de su variable y un volumen con nombre."""
+    """El mandato del documento, tal cual: secretos en archivos con el nombre de su variable y un volumen con nombre."""
     secrets = tmp_path / "secrets"
     secrets.mkdir()
     for name, value in {"BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password}.items():
         (secrets / name).write_text(value + "\n")
         (secrets / name).chmod(0o400)
         os.chown(secrets / name, USER, USER)
-    (written,) = re.findall(r"^# docker (run .+?)\n```", README, re.MULTILINE | re.DOTALL)
+    (written,) = re.findall(r"^# docker (run .+?)\n```", DOCUMENT, re.MULTILINE | re.DOTALL)
     written = written.replace("\\\n", "")
     here = {"https://admin.ejemplo.es": backend.url, "/etc/estado-eventos/secrets": str(secrets)}
     for theirs, ours in here.items():

@@ -97,7 +97,7 @@ def test_the_metadata_is_valid_and_the_readme_renders(built: tuple[Path, Path]) 
     assert metadata.description_content_type == "text/markdown"
     assert page
     assert re.search(r"<h1.*?>estado-eventos<", page)
-    assert "<summary><code>estado-eventos run-once</code>" in page
+    assert "<code>CONFIG</code>" in page
 
 
 def find_python(version: str) -> str | None:

@@ -25,6 +25,7 @@ from tools import commands, pictures
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+DOCS = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 ENV_EXAMPLE = (ROOT / ".env.example").read_text()
 NAMES = [name.upper() for name in Settings.model_fields]
@@ -36,8 +37,8 @@ def rows(text: str) -> list[str]:
 
 
 def test_every_setting_is_documented() -> None:
-    """Cada variable está en la tabla del README y en `.env.example`, y no sobra ninguna en este."""
-    documented = " ".join(rows(README))
+    """Cada variable está en la tabla de `docs/configuracion.md` y en `.env.example`, y no sobra ninguna en este."""
+    documented = " ".join(rows(DOCS["configuracion"]))
 
     assert [name for name in NAMES if f"`{name}`" not in documented] == []
     assert set(re.findall(r"^#?([A-Z_]+)=", ENV_EXAMPLE, re.MULTILINE)) == set(NAMES)
@@ -61,14 +62,20 @@ def test_every_exit_code_is_documented() -> None:
     assert {int(row.split()[0]) for row in documented if re.match(r"\d+( `[A-Z]+`)?$", row)} == set(ExitCode)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_it_names_exists(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Todo mandato del programa que un documento enseña se entiende, con sus opciones y sus argumentos."""
     shown = re.findall(r"(?:`|^[$#] |&& |-w )estado-eventos ([^`\n#&|]+)", document.read_text(), re.MULTILINE)
     for line in shown:
         code = main([*shlex.split(line), "--help"])
         assert (code, capsys.readouterr().err) == (0, ""), line
-    assert shown or document.name not in {"README.md", "mudanza.md", "registro.md"}
+    assert shown or document.name not in {
+        "configuracion.md",
+        "mandatos.md",
+        "monitores.md",
+        "mudanza.md",
+        "registro.md",
+    }
 
 
 def test_nothing_is_installed_by_its_name() -> None:
@@ -88,7 +95,7 @@ def test_no_secret_is_typed_in_a_command() -> None:
     assert not any("--from-literal" in text for text in texts)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_somewhere(document: Path) -> None:
     """Los enlaces e imágenes a archivos del repositorio, y a sus títulos, existen."""
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text()):
@@ -101,7 +108,7 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 
 def test_every_metric_is_documented(tmp_path: Path) -> None:
-    """Cada métrica de un archivo de verdad está en la tabla del README con sus etiquetas, y no sobra ninguna."""
+    """Cada métrica de un archivo de verdad está en `docs/monitores.md` con sus etiquetas, y no sobra ninguna."""
     file = tmp_path / "eventos.prom"
     now = int(datetime.now(UTC).timestamp())
     token = jwt.encode({"exp": now + 1800}, "una clave de mentira, larga como debe")
@@ -109,32 +116,32 @@ def test_every_metric_is_documented(tmp_path: Path) -> None:
         run("run-once", env={"BACKEND_URL": server.url, "BACKEND_JWT_TOKEN": token, "METRICS_FILE": file})
     families = text_string_to_metric_families(file.read_text())
     written = {(sample.name, frozenset(sample.labels)) for family in families for sample in family.samples}
-    documented = re.findall(r"^\| `(estado_eventos_\w+)(?:\{(.+?)\})?` \|", README, re.MULTILINE)
+    documented = re.findall(r"^\| `(estado_eventos_\w+)(?:\{(.+?)\})?` \|", DOCS["monitores"], re.MULTILINE)
 
     assert {(name, frozenset(labels.split(",") if labels else ())) for name, labels in documented} == written
 
 
 def test_every_result_is_documented() -> None:
-    """Cada resultado de un evento está explicado en el README."""
-    assert [result for result in Result if f"`{result}`" not in rows(README)] == []
+    """Cada resultado de un evento está explicado en `docs/registro.md`."""
+    assert [result for result in Result if f"`{result}`" not in rows(DOCS["registro"])] == []
 
 
 def test_the_reference_of_commands_is_fresh() -> None:
-    """La referencia del README es lo que contesta `--help` hoy; si no: `make reference`."""
-    assert commands.inserted(README) == README
+    """La referencia de `docs/mandatos.md` es lo que contesta `--help` hoy; si no: `make reference`."""
+    assert commands.inserted(DOCS["mandatos"]) == DOCS["mandatos"]
     for command in ("run-once", "check", "schedule install"):
-        assert f"\nUso: estado-eventos {command} [" in README
+        assert f"\nUso: estado-eventos {command} [" in DOCS["mandatos"]
 
 
 def test_the_reference_is_what_a_person_sees() -> None:
     """En la referencia está, letra por letra, la ayuda del programa de verdad."""
     for command in ([], ["run-once"], ["schedule", "install"]):
-        assert f"```text\n{run(*command, '--help').stdout}```" in README
+        assert f"```text\n{run(*command, '--help').stdout}```" in DOCS["mandatos"]
 
 
 def test_the_json_example_is_json_with_the_keys_of_the_report() -> None:
-    """El informe de ejemplo del README se puede leer."""
-    (block,) = re.findall(r"```json\n(.+?)```", README, re.DOTALL)
+    """El informe de ejemplo se puede leer."""
+    (block,) = re.findall(r"```json\n(.+?)```", DOCS["registro"], re.DOTALL)
 
     assert json.loads(block)["transitions"]["start"]["events"][0]["result"] == "done"
 
@@ -146,6 +153,44 @@ def test_the_readme_opens_in_english_and_goes_on_in_spanish() -> None:
     assert first.startswith("`estado-eventos` starts and finishes")
     assert second
     assert (blank, title) == ("", "# estado-eventos")
+
+
+def test_the_readme_is_short_and_says_what_everybody_needs() -> None:
+    """El README cabe en 250 líneas y va de lo primero que se necesita a lo último."""
+    titles = re.findall(r"^## (.+)", README, re.MULTILINE)
+
+    assert len(README.splitlines()) <= 250
+    assert titles == [
+        "Instalar en un servidor",
+        "Lo imprescindible de la configuración",
+        "¿Qué falla? `check`",
+        "Los diez problemas más comunes",
+        "Códigos de salida",
+        "Lo demás",
+        "Licencia",
+    ]
+    assert README.count("![") == 1
+
+
+def test_the_index_leads_to_every_document() -> None:
+    """El índice de `docs/` y el README llevan a cada documento, y al índice se llega desde el README."""
+    for text, prefix in ((DOCS["README"], ""), (README, "docs/")):
+        linked = set(re.findall(rf"\]\({prefix}(\w+)\.md", text))
+        assert set(DOCS) - linked <= {"README"}
+    assert "](docs/README.md)" in README
+
+
+def test_nothing_is_said_twice() -> None:
+    """Ninguna frase larga, ni fila de una tabla, está en dos sitios de la documentación."""
+    seen: dict[str, Path] = {}
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for paragraph in re.split(
+            r"\n\n|\n(?=\|)|\n(?=- )", re.sub(r"```.+?```", "", document.read_text(), flags=re.DOTALL)
+        ):
+            for sentence in re.split(r"(?<=[.:;])\s", " ".join(paragraph.split())):
+                if len(sentence) > 60:
+                    assert sentence not in seen, f"{document.name} y {seen[sentence].name}: {sentence}"
+                    seen[sentence] = document
 
 
 def test_the_version_is_said_once() -> None:
@@ -164,10 +209,10 @@ def test_the_version_is_said_once() -> None:
 
 
 def test_the_pictures_are_fresh() -> None:
-    """Las imágenes del README son lo que el programa enseña hoy; si no: `make pictures`."""
+    """Las imágenes de la documentación son lo que el programa enseña hoy; si no: `make pictures`."""
     drawn = pictures.draw()
 
     assert sorted(drawn) == sorted(path.name for path in pictures.DIRECTORY.iterdir())
     for name, svg in drawn.items():
         assert (pictures.DIRECTORY / name).read_text() == svg, name
-        assert f"docs/img/{name}" in README
+        assert any(f"img/{name}" in text for text in (README, *DOCS.values()))

@@ -28,18 +28,13 @@ _MAX_FILE_BYTES = 1 << 20
 def broken(error: SettingsError, env_file: Path | None) -> Iterator[Finding]:
     """Por qué la configuración no vale, una variable en cada línea, y los archivos que no se leyeron."""
     for sentence in error.problems:
-        yield problem("settings", printable(sentence).rstrip("."), _cure(sentence), ExitCode.CONFIG)
+        cure = error.hint or "Corríjalo ahí; docs/configuracion.md dice qué vale en cada variable"
+        yield problem("settings", printable(sentence).rstrip("."), cure, ExitCode.CONFIG)
     if env_file is None:
         with suppress(SettingsError):
             yield from _notices(settings_file(None).notices)
     yield from misspelt("el entorno", os.environ)
     yield from file(find_file(env_file))
-
-
-def _cure(sentence: str) -> str:
-    if "no hay permiso" in sentence:
-        return "Repita con sudo o con la cuenta que hace las pasadas"
-    return "Corríjalo ahí; el README dice qué vale en cada variable"
 
 
 def values(loaded: Loaded) -> Iterator[Finding]:

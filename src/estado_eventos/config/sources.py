@@ -108,7 +108,8 @@ def settings_file(env_file: Path | None) -> SettingsFile:
         try:
             return SettingsFile(env_file, read_env_file(env_file))
         except OSError as error:
-            raise SettingsError([f"--env-file: {env_file}: {_reason(error)}."]) from None
+            hint = _BECOME_IT if isinstance(error, PermissionError) else ""
+            raise SettingsError([f"--env-file: {env_file}: {_reason(error)}."], hint) from None
     notices: list[Notice] = []
     for path in _usual_files():
         try:
