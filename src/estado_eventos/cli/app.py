@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError
 
 from estado_eventos.cli import passes, schedule
 from estado_eventos.cli import token as token_command
 from estado_eventos.cli.options import AsJson, Check, DryRun, EnvFile, Format, Level, Only, Quiet, Version
-from estado_eventos.cli.spanish import SpanishCommand, SpanishGroup, explain
+from estado_eventos.cli.spanish import SpanishCommand, SpanishGroup, explain, require_command
 from estado_eventos.config.settings import LogFormat, LogLevel, SettingsError
 from estado_eventos.config.sources import Loaded, load
 from estado_eventos.domain.exit_codes import CodedError, ExitCode
@@ -28,6 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
+    invoke_without_command=True,
     help="Inicia y finaliza a su hora los eventos de EvalTech Administrador: cada ejecución hace una pasada y acaba.",
 )
 
@@ -54,6 +56,7 @@ def _globals(
     log_format: Format = None,
     version: Version = False,  # noqa: ARG001  Lo resuelve su `callback`.
 ) -> None:
+    require_command(context)
     context.obj = _Globals(env_file, log_level, log_format)
 
 
@@ -171,8 +174,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             prog_name=streams.PROGRAM,
             standalone_mode=False,
         )
+    except NoArgsIsHelpError as error:
+        streams.tell(error.format_message())
+        return ExitCode.USAGE
     except typer.TyperException as error:
-        streams.complain(explain(error))
+        streams.complain(*explain(error))
         return ExitCode.USAGE
     except typer.Abort:
         return 128 + signal.SIGINT
