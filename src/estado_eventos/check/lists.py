@@ -12,7 +12,7 @@ from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.config.sources import Loaded
 from estado_eventos.domain.exit_codes import ExitCode, gravest
 from estado_eventos.domain.shard import Shard
-from estado_eventos.domain.text import printable
+from estado_eventos.domain.text import printable, spoken_moment
 from estado_eventos.domain.transitions import Event, Transition
 from estado_eventos.reconcile.plan import Plan
 
@@ -105,7 +105,7 @@ def _overdue(transition: Transition, events: Sequence[Event]) -> Iterator[Findin
         due_at, key = min(old)
         message = (
             f"Lista de {transition.noun}: {len(old)} evento(s) llevan más de una semana pendientes; "
-            f"el más antiguo, {key}, desde el {due_at.astimezone():%Y-%m-%d %H:%M:%S}"
+            f"el más antiguo, {key}, desde el {spoken_moment(due_at)}"
         )
         cure = (
             f"Vea qué dice el backend de él: estado-eventos {transition.name} --event {key}; corríjalo allí o bórrelo"

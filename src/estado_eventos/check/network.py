@@ -141,7 +141,7 @@ async def _secure(
         return problem("tls", f"TLS: {target.place}: {explain_transport(error)}", cure, target.code)
     ends_at = ssl.cert_time_to_seconds(writer.get_extra_info("peercert")["notAfter"])
     days = int((ends_at - time.time()) // 86400)
-    message = f"TLS: el certificado vale {days} días más, hasta el {time.strftime('%Y-%m-%d', time.gmtime(ends_at))}"
+    message = f"TLS: el certificado vale {days} días más, hasta el {time.strftime('%Y-%m-%d', time.localtime(ends_at))}"
     if days < _WARN_DAYS:
         return problem("tls", message, "Renuévelo antes en el servidor del backend")
     return good("tls", message)

@@ -2,7 +2,7 @@
 
 import errno
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")
 
@@ -41,6 +41,7 @@ _OS_ERRORS = {
     errno.EDQUOT: "no queda cuota de disco",
     errno.EROFS: "el sistema de archivos es de solo lectura",
     errno.ENAMETOOLONG: "su nombre es demasiado largo",
+    errno.EADDRNOTAVAIL: "esa dirección no es de esta máquina",
     errno.ENXIO: "no es un archivo normal",
 }
 
@@ -52,7 +53,19 @@ def spoken_os_error(error: OSError) -> str:
 
 def spoken_moment(moment: datetime) -> str:
     """Un instante para una persona: en la hora de esta máquina, sin fracciones."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return moment.astimezone().isoformat(sep=" ", timespec="seconds")[:19]
+    except (OverflowError, ValueError, OSError):
+        # En los años 1 y 9999 no caben todas las zonas.
+        return moment.isoformat(sep=" ", timespec="seconds")[:19]
+
+
+def utc_text(moment: datetime) -> str:
+    """Un instante para un programa: en UTC y como lo quiere ISO 8601."""
+    try:
+        return moment.astimezone(UTC).isoformat()
+    except (OverflowError, ValueError):
+        return moment.isoformat()
 
 
 def spoken_lag(seconds: float | None) -> str:

@@ -1,5 +1,6 @@
 """Qué hace una pasada y con qué eventos. Sin E/S."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from estado_eventos.domain.shard import WHOLE, Shard
@@ -30,6 +31,10 @@ class Plan:
         if self.only:
             return event.key in self.only
         return self.shard.is_whole or self.shard.owns(None if event.problem else event.key)
+
+    def absent(self, seen: Iterable[Event]) -> list[str]:
+        """Los eventos que se pidieron por su nombre y no están entre los vistos."""
+        return sorted(self.only - {event.key for event in seen})
 
     def locks(self, backend_url: str, transition: Transition) -> list[str]:
         """Los turnos que hacen falta: los de las partes que se tocan, siempre en el mismo orden."""

@@ -3,12 +3,13 @@
 import os
 import re
 import shlex
+from datetime import datetime
 from pathlib import Path
 
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.text import printable
 from estado_eventos.schedule import ownership
-from estado_eventos.schedule.calendar import cron_fields
+from estado_eventos.schedule.calendar import cron_fields, next_cron_tick
 from estado_eventos.schedule.job import DEFAULT_NAME, Job, ScheduleError, with_executable
 from estado_eventos.schedule.status import ScheduleStatus, last_report
 from estado_eventos.schedule.steps import Steps, capture, compile_bytecode, need, write_settings
@@ -36,6 +37,8 @@ def install(job: Job, steps: Steps) -> None:
     steps.make_directory(job.cron_directory)
     before = _read()
     _write(before, with_block(before, job.unit, cron_block(job)), steps)
+    if not steps.dry_run:
+        steps.tell(status(job).announcement())
     steps.tell(f"Revise {job.env_file} y pruebe: estado-eventos --env-file {job.env_file} run-once")
 
 
@@ -62,7 +65,8 @@ def status(job: Job) -> ScheduleStatus:
         name=job.unit,
         installed=installed,
         active=installed and is_running(),
-        next_tick=" ".join(block.split(maxsplit=5)[:5]) if installed else None,
+        # Sin zona: cron cuenta con la de la máquina, y lo que se le suma es hora de pared.
+        next_tick=next_cron_tick(block.split(maxsplit=5)[:5], datetime.now()) if installed else None,  # noqa: DTZ005
         last_report=last_report(job.cron_report_file),
     )
 
