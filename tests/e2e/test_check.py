@@ -1,13 +1,19 @@
 """El diagnóstico en una máquina con systemd y cron de verdad."""
 
+import json
+import ssl
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trustme
 
 from estado_eventos.config import envfile as check_envfile
 from tests.e2e import wheelhouse
 from tests.e2e.container import Container
+from tests.support.faults import FaultyServer, answer
 from tests.support.reference.server import ReferenceBackend
 
 SETTINGS = "/etc/estado-eventos/estado-eventos.env"
@@ -80,6 +86,29 @@ def test_it_sees_who_runs_the_program(machine: Container, backend: ReferenceBack
     assert "schedule install systemd" in seen["ninguno"].stdout
     assert "systemctl enable --now estado-eventos.timer" in seen["parado"].stdout
     assert all(done.returncode == 0 for done in seen.values())
+
+
+def test_its_cure_for_a_private_authority_works(machine: Container) -> None:
+    """Con `update-ca-certificates`, como dice `check`, vale un certificado de una autoridad privada; sin ella, no."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with FaultyServer(lambda _: answer(200, "[]"), tls=context) as server:
+        machine.put("/root/autoridad.crt", authority.cert_pem.bytes().decode())
+        ask = partial(machine.run, [*CHECK, "--json"], env={"BACKEND_URL": server.url}, check=False)
+        before = json.loads(ask().stdout)
+        machine.run(["sh", "-c", f"cd /root && {_cure_of(before, 'tls')}"], timeout=120)
+        after = ask()
+        done = machine.run(["estado-eventos", "run-once"], env={"BACKEND_URL": server.url}, check=False)
+        machine.run(["sh", "-c", "rm /usr/local/share/ca-certificates/autoridad.crt && update-ca-certificates --fresh"])
+        removed = ask()
+
+    assert (before["exit_code"], after.returncode, done.returncode, removed.returncode) == (69, 0, 0, 69)
+
+
+def _cure_of(diagnosis: dict[str, Any], topic: str) -> str:
+    """El mandato que cura el hallazgo de ese tema, detrás de los dos puntos."""
+    (cure,) = [finding["cure"] for finding in diagnosis["findings"] if finding["topic"] == topic]
+    return str(cure).partition(": ")[2]
 
 
 def test_it_reads_environment_files_as_systemd_does(machine: Container) -> None:

@@ -26,6 +26,7 @@ PASSED_ON = {
 }
 # Los errores cuya frase acaba en el registro. Los de `schedule` traen la cura en la frase.
 ERRORS = {"Refused", "Unavailable", "Unanswered", "WrongProtocol", "Denied", "SettingsError", "Interruption"}
+ERRORS |= {"NoAuthoritiesError"}
 # Lo que esas frases toman de otra parte: las palabras del backend, las de la red, las de Pydantic y `_explain_denial`.
 BORROWED = {
     "_with_words(answer)",

@@ -6,9 +6,11 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import httpx
 
+from estado_eventos.backend.authorities import context_trusting, trusted_store
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.text import printable
 
@@ -25,21 +27,24 @@ _OS_REASONS = {
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
-    """El contexto TLS de todas las conexiones: las autoridades del sistema, o ninguna si todo es `http://`."""
+    """El contexto TLS de todas las conexiones con el backend; lanza `NoAuthoritiesError`."""
     proxy = settings.backend_proxy
     return tls_for(settings.backend_url, settings.auth_url or "", proxy.get_secret_value() if proxy else "")
 
 
 def tls_for(*urls: str) -> ssl.SSLContext:
-    """El contexto TLS con que se habla con esas URL."""
+    """El contexto TLS con que se habla con esas URL, uno para todo el proceso; sin autoridades si son todas `http://`."""
     if any(httpx.URL(url).scheme == "https" for url in urls):
-        import truststore
+        return _trusting(trusted_store())
+    return _distrustful()
 
-        context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.hostname_checks_common_name = False
-        return context
-    # Vacío cuesta 25 ms menos que cargado, y si algo lo usara por error no se fiaría de nadie.
+
+_trusting = cache(context_trusting)
+
+
+@cache
+def _distrustful() -> ssl.SSLContext:
+    # httpx quiere alguno; si lo usara por error, este no se fía de nadie.
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

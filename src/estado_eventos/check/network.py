@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import httpx
 
 from estado_eventos.backend.account import account_of
+from estado_eventos.backend.authorities import NoAuthoritiesError, context_trusting, trusted_store
 from estado_eventos.backend.network import explain_transport, in_clear, is_address, resolvable, same_origin, tls_context
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.check.port import greeting
@@ -129,11 +130,13 @@ async def _secure(
     try:
         async with asyncio.timeout(seconds):
             await writer.start_tls(tls_context(settings), server_hostname=target.host)
+    except NoAuthoritiesError as error:
+        return problem("tls", f"TLS: {error.message}", error.hint, ExitCode.CONFIG)
     except TimeoutError:
         message = f"TLS: {target.place} no acaba de negociar en {seconds:g} s"
         return problem("tls", message, "Mire su carga", target.code)
     except ssl.SSLCertVerificationError as error:
-        return await _bad_certificate(error, target, settings, addresses, seconds)
+        return await _bad_certificate(error, target, addresses, seconds)
     except OSError as error:
         cure = f"Compruebe que en ese puerto se habla https y no http ({target.variable}), y que es ese el puerto"
         if name := await greeting(addresses[0], target.port, min(seconds, _GREETING_SECONDS)):
@@ -148,14 +151,14 @@ async def _secure(
 
 
 async def _bad_certificate(
-    error: ssl.SSLCertVerificationError, target: Target, settings: Settings, addresses: list[str], seconds: float
+    error: ssl.SSLCertVerificationError, target: Target, addresses: list[str], seconds: float
 ) -> Finding:
     if error.verify_code == _EXPIRED:
         message, cure = "está caducado", "Renuévelo en el servidor del backend"
     elif error.verify_code == _NOT_YET_VALID:
         message, cure = "aún no vale", "Ponga en hora esta máquina: timedatectl"
     elif error.verify_code in _WRONG_NAMES:
-        names = await _names(target, settings, addresses, seconds)
+        names = await _names(target, addresses, seconds)
         message = f"no es para «{target.host}»" + (f", sino para {names}" if names else "")
         cure = f"Ponga en {target.variable} el nombre que está en el certificado"
     else:
@@ -170,9 +173,10 @@ async def _bad_certificate(
     return problem("tls", f"TLS: el certificado de {target.place} {message}", cure, target.code)
 
 
-async def _names(target: Target, settings: Settings, addresses: list[str], seconds: float) -> str:
+async def _names(target: Target, addresses: list[str], seconds: float) -> str:
     """Para quién es el certificado: se conecta otra vez sin comprobar el nombre, y no manda nada."""
-    context = tls_context(settings)
+    # Uno suyo: en el de las conexiones de verdad el nombre se comprueba siempre.
+    context = context_trusting(trusted_store())
     context.check_hostname = False
     try:
         async with asyncio.timeout(seconds):

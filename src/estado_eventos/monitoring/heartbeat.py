@@ -6,6 +6,7 @@ import uuid
 import httpx
 
 from estado_eventos import __version__
+from estado_eventos.backend.authorities import NoAuthoritiesError
 from estado_eventos.backend.network import explain_transport, tls_for
 from estado_eventos.backend.transport import Connection
 from estado_eventos.domain.exit_codes import ExitCode
@@ -44,6 +45,8 @@ async def beat(url: str, report: Report) -> str | None:
     except httpx.ProtocolError:
         # Las palabras de este error pueden ser las que el servidor quiera, la URL entre ellas.
         return "el monitor cortó la conexión o no habla HTTP"
+    except NoAuthoritiesError as error:
+        return str(error)
     except (httpx.TransportError, OSError) as error:
         return explain_transport(error)
 
