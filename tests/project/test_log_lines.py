@@ -19,14 +19,14 @@ PASSED_ON = {
         "logs.describe_bug(error)",
     ): "fallo interno (…): es un error del programa. Con LOG_LEVEL=DEBUG se ve dónde",
     ("backend/token_cache.py", "'%s'"): "TOKEN_CACHE_FILE: no se usa …: …",
-    ("cli/app.py", "'%s.'"): "el token de BACKEND_JWT_TOKEN caducó el … UTC. "
+    ("cli/app.py", "'%s.'"): "el token de BACKEND_JWT_TOKEN caducó el …. "
     "Ponga uno nuevo, o BACKEND_EMAIL y BACKEND_PASSWORD para que se renueve solo",
     ("output/summary.py", "'%s.'"): "… evento(s) siguen pendientes después de intentarlo",
     ("monitoring/notify.py", "'%s: %s'"): "HEARTBEAT_URL: …",
 }
 # Los errores cuya frase acaba en el registro. Los de `schedule` traen la cura en la frase.
-ERRORS = {"Refused", "Unavailable", "Unanswered", "WrongProtocol", "Denied", "SettingsError", "Interruption"}
-ERRORS |= {"NoAuthoritiesError"}
+ERRORS = {"Refused", "Unavailable", "Unanswered", "WrongProtocol", "Denied", "Intercepted"}
+ERRORS |= {"NoAuthoritiesError", "SettingsError", "Interruption"}
 # Lo que esas frases toman de otra parte: las palabras del backend, las de la red, las de Pydantic y `_explain_denial`.
 BORROWED = {
     "_with_words(answer)",

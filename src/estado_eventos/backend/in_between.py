@@ -20,7 +20,14 @@ _ENTRANCE = re.compile(
 )
 _USERINFO = re.compile(r"//[^/?#]*@")
 
-_NOT_THE_ACCOUNT = "No es la cuenta ni su rol: "
+_LEAVE_THE_API_ALONE = (
+    "No es la cuenta ni su rol: que el proxy deje pasar sin eso las rutas de la API, o ponga en BACKEND_URL la "
+    "dirección del backend sin él"
+)
+_ALLOW_THIS_MACHINE = (
+    "No es la cuenta ni su rol: que el cortafuegos o el proxy que hay delante (una lista de direcciones, un WAF) deje "
+    "pasar las peticiones de esta máquina"
+)
 SPEAK_TLS = "Ponga https:// en vez de http:// en BACKEND_URL"
 ALLOW_HOST = "Si es Django, añada el nombre que hay en BACKEND_URL a su ALLOWED_HOSTS; si no, compruebe BACKEND_URL"
 PORTAL = "Es la entrada de un proxy o el portal de la red, no la API: que dejen pasar sin eso las rutas de la API"
@@ -56,22 +63,15 @@ def explain_in_between(status: int, authenticate: str, body: bytes) -> BackendEr
 def _not_permitted(status: int, authenticate: str, body: bytes) -> BackendError | None:
     scheme = authenticate.partition(" ")[0].strip(",").lower()
     if scheme in _BROWSER_LOGINS:
-        message = f"un proxy delante del backend pide su propio usuario ({scheme.capitalize()})"
-        hint = (
-            f"{_NOT_THE_ACCOUNT}que el proxy deje pasar sin eso las rutas de la API, o ponga en BACKEND_URL la "
-            "dirección del backend sin él"
-        )
+        message = f"HTTP {status}: un proxy delante del backend pide su propio usuario ({scheme.capitalize()})"
+        hint = _LEAVE_THE_API_ALONE
     elif not body.lstrip().startswith(b"<") or is_locked(body):
         return None
     elif _ASKS_PASSWORD.search(body):
-        message, hint = "una página para entrar", PORTAL
+        message, hint = f"HTTP {status}: una página para entrar", PORTAL
     else:
-        message = "lo contesta una página, no la API"
-        hint = (
-            f"{_NOT_THE_ACCOUNT}que el cortafuegos o el proxy que hay delante (una lista de direcciones, un WAF) "
-            "deje pasar las peticiones de esta máquina"
-        )
-    return Intercepted(f"HTTP {status}: {message}", hint, status=status)
+        message, hint = f"HTTP {status}: lo contesta una página, no la API", _ALLOW_THIS_MACHINE
+    return Intercepted(message, hint, status=status)
 
 
 def _bad_request(body: bytes) -> BackendError:

@@ -123,7 +123,7 @@ def too_slow(seconds: float, timeout: float) -> Unanswered:
     """El error de una lista que contesta, pero más tarde de lo que la espera una pasada."""
     return Unanswered(
         f"contesta, pero tardó {seconds:.1f} s y HTTP_TIMEOUT es {timeout:g} s",
-        f"Mire la carga del backend o ponga {_longer(seconds)}",
+        hint=f"Mire la carga del backend o ponga {_longer(seconds)}",
     )
 
 
@@ -131,7 +131,7 @@ def never_answered(seconds: float, timeout: float) -> Unanswered:
     """El error de una lista que no contestó en todo lo que se la pudo esperar."""
     return Unanswered(
         f"no contestó en {seconds:.3g} s (HTTP_TIMEOUT es {timeout:g} s)",
-        "La red llega hasta el backend: mire su carga, su registro y su base de datos",
+        hint="La red llega hasta el backend: mire su carga, su registro y su base de datos",
     )
 
 

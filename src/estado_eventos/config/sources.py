@@ -109,7 +109,7 @@ def settings_file(env_file: Path | None) -> SettingsFile:
             return SettingsFile(env_file, read_env_file(env_file))
         except OSError as error:
             hint = _BECOME_IT if isinstance(error, PermissionError) else ""
-            raise SettingsError([f"--env-file: {env_file}: {_reason(error)}."], hint) from None
+            raise SettingsError([f"--env-file: {env_file}: {_reason(error)}."], hint=hint) from None
     notices: list[Notice] = []
     for path in _usual_files():
         try:
