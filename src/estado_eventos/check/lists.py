@@ -66,8 +66,8 @@ class Api:
 
     @property
     def role(self) -> str | None:
-        """El rol del token con que se leyeron las listas, si lo dice."""
-        return next((token.role for token in self.tokens if token.role), None)
+        """El rol del token con que se pidieron las listas, que es el primero, si se sabe."""
+        return next((token.role for token in self.tokens), None)
 
 
 def findings(api: Api) -> Iterator[Finding]:
