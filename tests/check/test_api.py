@@ -125,27 +125,25 @@ def test_a_date_that_cannot_be_read_says_nothing_of_the_clock() -> None:
 
 def test_a_wrong_prefix_and_a_wrong_account_are_cured_in_one_run(backend: ReferenceBackend) -> None:
     """El prefijo y la cuenta, mal los dos: un solo diagnóstico dice las dos curas, y con ellas es 0."""
-    backend.configure(prefix="/events")
-    wrong = account(backend, backend.url, BACKEND_PASSWORD="cambiada")
+    wrong = account(backend, backend.auth_url, BACKEND_PASSWORD="cambiada")
 
     diagnosis = diagnose(**wrong)
-    cure = {"BACKEND_URL": f"{backend.url}/events", "AUTH_URL": backend.url}
+    cure = {"BACKEND_URL": backend.url, "AUTH_URL": backend.auth_url}
 
     assert diagnosis.code == 77
     assert "BACKEND_PASSWORD" in diagnosis.one("login")["cure"]
     assert all(f"{name}={value}" in diagnosis.one("list")["cure"] for name, value in cure.items())
-    assert run_inside("run-once", **account(backend, **cure)).code == 0
+    assert run_inside("run-once", **account(backend, None, **cure)).code == 0
 
 
 def test_a_wrong_auth_url_and_a_wrong_account_are_cured_in_one_run(backend: ReferenceBackend) -> None:
     """Si donde se inicia sesión no es, se prueba la cuenta donde sí: y si no vale, también se dice."""
-    backend.configure(prefix="/events")
-    wrong = account(backend, f"{backend.url}/events", BACKEND_PASSWORD="cambiada")
+    wrong = account(backend, backend.url, BACKEND_PASSWORD="cambiada")
 
     finding = diagnose(**wrong).one("login")
-    cured = run_inside("run-once", **account(backend, f"{backend.url}/events", AUTH_URL=backend.url))
+    cured = run_inside("run-once", **account(backend, backend.url, AUTH_URL=backend.auth_url))
 
-    assert f"AUTH_URL={backend.url}" in finding["cure"]
+    assert f"AUTH_URL={backend.auth_url}" in finding["cure"]
     assert "BACKEND_PASSWORD" in finding["cure"]
     assert cured.code == 0
 
@@ -156,7 +154,7 @@ def test_an_open_backend_needs_no_account(backend: ReferenceBackend, password: s
     backend.configure(require_token=False)
     wrong = {} if password is None else {"BACKEND_PASSWORD": password}
 
-    diagnosis = diagnose(**account(backend, backend.url, **wrong))
+    diagnosis = diagnose(**account(backend, None, **wrong))
 
     assert diagnosis.code == (77 if password else 0)
     assert "no pide token en las listas: la cuenta no hace falta" in diagnosis.text
@@ -167,7 +165,7 @@ def test_an_open_backend_needs_no_account(backend: ReferenceBackend, password: s
 
 def test_a_backend_that_asks_for_a_token_is_not_called_open(backend: ReferenceBackend) -> None:
     """Si pide token, no se dice que la cuenta sobre."""
-    assert "no hace falta" not in diagnose(**account(backend, backend.url)).text
+    assert "no hace falta" not in diagnose(**account(backend)).text
 
 
 def test_the_list_that_hangs_is_named_and_the_other_is_kept(backend: ReferenceBackend) -> None:
@@ -214,7 +212,7 @@ def test_events_overdue_for_a_week_are_a_warning(backend: ReferenceBackend) -> N
     backend.add_events(broken_start=1, offset=-8 * 86400)
     (key,) = backend.states()
 
-    diagnosis = diagnose(**account(backend, backend.url))
+    diagnosis = diagnose(**account(backend))
 
     assert (diagnosis.code, diagnosis.one("overdue")["level"]) == (0, "warning")
     assert f"--event {key}" in diagnosis.one("overdue")["cure"]

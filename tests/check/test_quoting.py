@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.diagnosis import diagnose
-from tests.support.inside import account, run_inside
+from tests.support.inside import account, addresses, run_inside
 from tests.support.reference.server import ReferenceBackend
 
 PASSWORD = 'clave #1 de "prueba" '
@@ -39,7 +39,8 @@ def test_single_quotes_cure_any_password(backend: ReferenceBackend, tmp_path: Pa
     """La cura funciona: entre comillas simples la contraseña es la que se escribió, y 0."""
     backend.set_password(PASSWORD)
     path = tmp_path / "mi.env"
-    head = f"BACKEND_URL={backend.url}\nBACKEND_EMAIL={backend.email}\nBACKEND_PASSWORD="
+    where = "".join(f"{name}={value}\n" for name, value in addresses(backend).items())
+    head = f"{where}BACKEND_EMAIL={backend.email}\nBACKEND_PASSWORD="
     path.write_text(f"{head}{PASSWORD}\n")
     path.chmod(0o600)
     wrong = diagnose("--env-file", str(path))

@@ -11,7 +11,7 @@ from estado_eventos.check.settings import values
 from estado_eventos.config.sources import Notice, load
 from tests.support.diagnosis import diagnose, diagnose_apart, nobody
 from tests.support.faults import FaultyServer, answer
-from tests.support.inside import account
+from tests.support.inside import addresses
 from tests.support.reference.server import ReferenceBackend
 
 
@@ -207,7 +207,8 @@ def test_secrets_in_the_credstore_are_not_missing(
     monkeypatch.setattr("estado_eventos.config.sources.CREDSTORE", tmp_path)
     for name, prefix in (("estado-eventos", "estado-eventos"), ("aula2", "estado-eventos-aula2")):
         path = tmp_path / f"{name}.env"
-        path.write_text(f"BACKEND_URL={account(backend)['BACKEND_URL']}\nBACKEND_EMAIL={backend.email}\n")
+        known = addresses(backend) | {"BACKEND_EMAIL": backend.email}
+        path.write_text("".join(f"{variable}={value}\n" for variable, value in known.items()))
         path.chmod(0o640)
         without = diagnose("--env-file", str(path))
         (tmp_path / f"{prefix}.BACKEND_PASSWORD").write_text(f"{backend.password}\n")

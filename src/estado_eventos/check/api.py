@@ -55,6 +55,7 @@ async def _look(loaded: Loaded, held: Token | None, login: Token | BackendError 
     readings = await asyncio.gather(
         *(_read(settings, tokens, transition, 0.8 * _left(until)) for transition in TRANSITIONS)
     )
+    readings = lists.without_the_slow(readings, settings.http_timeout)
     api = replace(api, readings=readings)
     errors = [reading.error for reading in readings if reading.error]
     api = replace(api, port_cure=await _port_cure(settings, errors, until))
@@ -83,8 +84,6 @@ async def _read(settings: Settings, tokens: Sequence[Token], transition: Transit
             error = lists.never_answered(seconds, settings.http_timeout)
         except BackendError as failure:
             error = failure
-    if error is None and last.seconds > settings.http_timeout:
-        error = lists.too_slow(last.seconds, settings.http_timeout)
     return Reading(transition, listing, error, last.location, last.skew, last.seconds)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from estado_eventos.backend.client import Listing
@@ -119,8 +119,18 @@ def _slow(reading: Reading, timeout: float) -> Iterator[Finding]:
         yield problem("slow", message, f"Mire la carga del backend; si no baja, ponga {_longer(reading.seconds)}")
 
 
-def too_slow(seconds: float, timeout: float) -> Unanswered:
-    """El error de una lista que contesta, pero más tarde de lo que la espera una pasada."""
+def without_the_slow(readings: Sequence[Reading], timeout: float) -> list[Reading]:
+    """Lo leído, sin lo que llegó más tarde de lo que lo espera una pasada: para ella eso es un error."""
+    seconds = max(reading.seconds for reading in readings)
+    return [
+        replace(reading, listing=None, error=_too_slow(seconds, timeout))
+        if reading.error is None and reading.seconds > timeout
+        else reading
+        for reading in readings
+    ]
+
+
+def _too_slow(seconds: float, timeout: float) -> Unanswered:
     return Unanswered(
         f"contesta, pero tardó {seconds:.1f} s y HTTP_TIMEOUT es {timeout:g} s",
         hint=f"Mire la carga del backend o ponga {_longer(seconds)}",
