@@ -4,9 +4,11 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from tests.support.clocks import Clock, fake_clock
 from tests.support.forked import ForkServer
 from tests.support.postgres import PostgresUnavailableError, postgres_server
 from tests.support.reference.server import ReferenceBackend
@@ -51,6 +53,12 @@ def postgres_backend(postgres_backend_server: ReferenceBackend) -> ReferenceBack
     """El mismo, como recién arrancado."""
     postgres_backend_server.reset()
     return postgres_backend_server
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    """Un reloj de pared para el programa."""
+    return fake_clock(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -95,14 +95,17 @@ def test_lists_that_fail_differently_are_two_findings() -> None:
     ("seconds", "level", "words"),
     [
         (0, "ok", "coinciden"),
-        (4, "ok", "coinciden"),
-        (30, "warning", "adelantado"),
-        (-30, "warning", "retrasos"),
+        (0.2, "ok", "coinciden"),
+        (-0.2, "ok", "coinciden"),
+        (-0.8, "warning", "atrasado"),
+        (0.8, "warning", "adelantado"),
+        (30, "warning", "según él, los exámenes empiezan y acaban 30 s más tarde de su hora"),
+        (-30, "warning", "los exámenes empiezan y acaban 30 s más tarde de la hora"),
         (-7200, "warning", "2 h atrasado"),
         (3600, "warning", "un token puede parecer caducado"),
     ],
 )
-def test_clocks_that_differ_are_a_warning(seconds: int, level: str, words: str) -> None:
+def test_clocks_that_differ_are_a_warning(seconds: float, level: str, words: str) -> None:
     """Si el reloj del backend no va con el de aquí, se dice cuánto, hacia dónde y qué estropea; la pasada sale bien."""
 
     def rule(_: Request) -> Any:

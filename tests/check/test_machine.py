@@ -234,6 +234,20 @@ def test_a_pass_that_ended_with_1_repeats_the_words_of_the_backend(backend: Refe
     assert f"evento {key}: {event['error']}" in finding["message"]
 
 
+def test_the_endpoint_of_before_is_said(tmp_path: Path) -> None:
+    """Una unidad `-api@.service`, de cuando era un proceso por conexión, es un aviso con el mandato que la cambia."""
+    env = machine(tmp_path, user=RUNNING)
+    units = Path(str(env["HOME"]), ".config", "systemd", "user")
+    units.mkdir(parents=True)
+    (units / "estado-eventos-aula2-api@.service").touch()
+    with FaultyServer(lambda _: answer(200, "[]")) as server:
+        diagnosis = diagnose(BACKEND_URL=server.url, **env)
+
+    _, found = diagnosis.about("schedule")
+    assert (diagnosis.code, found["level"]) == (0, "warning")
+    assert found["cure"] == "estado-eventos schedule install systemd --name aula2 --user --api"
+
+
 def test_a_systemd_that_hangs_does_not_hold_the_diagnosis(tmp_path: Path) -> None:
     """Si `systemctl` no contesta, se deja de esperar y lo demás se dice igual."""
     env = machine(tmp_path, crontab=BLOCK)

@@ -32,7 +32,7 @@ BORROWED = {
     "_with_words(answer)",
     "f'{context}{_with_words(answer)}'",
     "_words(answer)",
-    "explain_transport(error, redactor.clean_text)",
+    "explain_transport(error, redactor)",
     "explain(error, lambda name: _origin(layers, name))",
     "message",
 }
@@ -131,7 +131,7 @@ def test_every_cure_that_follows_a_line_is_documented() -> None:
         (call.module, ast.unparse(keyword.value))
         for call in calls()
         for keyword in call.node.keywords
-        if call.called.startswith("_log.") and keyword.arg == "extra"
+        if call.called.startswith("_log.") and keyword.arg == "extra" and "hint" in ast.unparse(keyword.value)
     }
     (summary,) = (tree for name, tree in sources() if name == "output/summary.py")
     (cures,) = assigned(summary.body)["_HINTS"]
@@ -139,7 +139,7 @@ def test_every_cure_that_follows_a_line_is_documented() -> None:
     # Se rellenan con `format`, así que sus huecos se escriben como los de una f-string.
     sentences = {re.sub(r"\{\w+\}", "…", ast.literal_eval(cure)) for cure in cures.values}
 
-    assert with_extra == {("output/summary.py", "{'hint': hint}")}
+    assert with_extra == {("output/summary.py", "{'hint': hint, 'fields': _fields(report)}")}
     assert len(sentences) == len(cures.values)
     assert sentences - DOCUMENTED == set()
 

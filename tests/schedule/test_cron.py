@@ -212,6 +212,28 @@ def test_who_holds_the_settings_stops_nothing(line: list[str], tmp_path: Path) -
     assert done.returncode == 69
 
 
+@pytest.mark.parametrize("action", ["install", "remove"])
+@pytest.mark.parametrize("with_service", [True, False])
+def test_the_state_of_before_is_cleared_unless_it_is_of_a_service(
+    home: Path, action: str, *, with_service: bool
+) -> None:
+    """El token que cron dejaba donde el servicio se borra, si no hay servicio; lo ajeno se queda."""
+    schedule(home, "install", "cron", "--name", "prueba-e6")
+    state = home / ".local" / "state" / "estado-eventos-prueba-e6"
+    state.mkdir(mode=0o700)
+    for name in ("token", "report.json", "ajeno"):
+        (state / name).touch()
+    if with_service:
+        timer = home / ".config" / "systemd" / "user" / "estado-eventos-prueba-e6.timer"
+        timer.parent.mkdir(parents=True)
+        timer.touch()
+
+    assert schedule(home, action, "cron", "--name", "prueba-e6").code == 0
+
+    left = {path.name for path in state.iterdir()}
+    assert left == ({"token", "report.json", "ajeno"} if with_service else {"ajeno"})
+
+
 def test_a_crontab_of_our_own_disappears_with_us(home: Path) -> None:
     """Si en el crontab no había nada más, al quitar el bloque no queda crontab."""
     options = ("cron", "--name", "prueba-e2", "--env-file", str(home / "x.env"))

@@ -4,7 +4,8 @@ CodedError
 └── BackendError          una petición que no salió bien
     ├── Refused           contestó que no a un evento: estado que no toca, no existe, fallo interno
     ├── Unavailable       no se pudo hablar con él, o dijo que ahora no puede (408, 425, 429, 5xx)
-    │   └── Unanswered    no contestó a tiempo
+    │   ├── Unanswered    no contestó a tiempo
+    │   └── Untrusted     su certificado no vale
     ├── WrongProtocol     lo que contesta no es esta API
     └── Denied            401 o 403
         └── Intercepted   no lo dijo la API, sino un proxy, un cortafuegos o un portal que hay delante
@@ -46,6 +47,12 @@ class Unavailable(BackendError):
 
 class Unanswered(Unavailable):
     """No contestó a tiempo: quizá sigue en ello, y pedirle lo mismo sería pedirlo dos veces a la vez."""
+
+
+class Untrusted(Unavailable):
+    """Su certificado no vale: repetirlo no lo cura."""
+
+    retryable = False
 
 
 class WrongProtocol(BackendError):

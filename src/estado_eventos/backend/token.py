@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from estado_eventos.backend.answers import Grant
+from estado_eventos.backend.grants import Grant
 from estado_eventos.domain.text import printable, spoken_lag, spoken_moment
 
 

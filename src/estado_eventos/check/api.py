@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from estado_eventos.backend.clock import BackendClock
 from estado_eventos.backend.errors import BackendError, Denied, Intercepted, Unanswered, Unavailable, WrongProtocol
 from estado_eventos.backend.token import Token, spoken_token
 from estado_eventos.check import lists
+from estado_eventos.check.clock import compare
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.check.lists import SEE_LOG, Api, Reading
 from estado_eventos.check.port import cure_for_port, speaks_tls, use_https
@@ -15,10 +17,8 @@ from estado_eventos.check.probe import LastAnswer, find_api, find_auth, is_reada
 from estado_eventos.config.settings import Settings
 from estado_eventos.config.sources import Loaded
 from estado_eventos.domain.exit_codes import ExitCode
-from estado_eventos.domain.text import spoken_lag
 from estado_eventos.domain.transitions import TRANSITIONS, Transition
 
-_SKEW_SECONDS, _GRAVE_SKEW_SECONDS = 5, 60
 _BAD_REQUEST = 400
 _PORT_SECONDS = 2.0
 
@@ -32,9 +32,8 @@ async def examine(loaded: Loaded, held: Token | None, until: float) -> AsyncIter
     api = await _look(loaded, held, login, until)
     for finding in (*_login(api), *lists.findings(api), *_openness(api)):
         yield finding
-    ahead = next((reading.skew for reading in api.readings if reading.skew is not None), None)
-    if ahead is not None:
-        yield _clock(ahead)
+    if clock := await compare(_patient(loaded.settings, _left(until), longer=False), api.tokens, api.clock):
+        yield clock
 
 
 def _left(until: float) -> float:
@@ -50,10 +49,10 @@ def _patient(settings: Settings, seconds: float, *, longer: bool = True) -> Sett
 async def _look(loaded: Loaded, held: Token | None, login: Token | BackendError | None, until: float) -> Api:
     """Lee las listas y, si ahí no está lo que se busca, prueba en otros sitios."""
     settings = loaded.settings
-    api = Api(loaded, held, login, ())
+    api = Api(loaded, held, login, (), BackendClock())
     tokens = api.tokens
     readings = await asyncio.gather(
-        *(_read(settings, tokens, transition, 0.8 * _left(until)) for transition in TRANSITIONS)
+        *(_read(settings, tokens, transition, 0.8 * _left(until), api.clock) for transition in TRANSITIONS)
     )
     readings = lists.without_the_slow(readings, settings.http_timeout)
     api = replace(api, readings=readings)
@@ -72,9 +71,11 @@ async def _look(loaded: Loaded, held: Token | None, login: Token | BackendError 
     return api
 
 
-async def _read(settings: Settings, tokens: Sequence[Token], transition: Transition, seconds: float) -> Reading:
+async def _read(
+    settings: Settings, tokens: Sequence[Token], transition: Transition, seconds: float, clock: BackendClock
+) -> Reading:
     """Lee una lista con toda la paciencia que se puede: de la que tarda se dice cuánto tardó."""
-    listing, error, last = None, None, LastAnswer()
+    listing, error, last = None, None, LastAnswer(clock)
     async with probe(_patient(settings, seconds), tokens, last) as backend:
         try:
             async with asyncio.timeout(seconds):
@@ -84,7 +85,7 @@ async def _read(settings: Settings, tokens: Sequence[Token], transition: Transit
             error = lists.never_answered(seconds, settings.http_timeout)
         except BackendError as failure:
             error = failure
-    return Reading(transition, listing, error, last.location, last.skew, last.seconds)
+    return Reading(transition, listing, error, last.location, last.seconds)
 
 
 async def _port_cure(settings: Settings, errors: Sequence[BackendError], until: float) -> str:
@@ -141,15 +142,3 @@ def _openness(api: Api) -> Sequence[Finding]:
         return ()
     needless = ": la cuenta no hace falta" if api.login else ""
     return [good("account", f"El backend no pide token en las listas{needless}")]
-
-
-def _clock(ahead: float) -> Finding:
-    if abs(ahead) <= _SKEW_SECONDS:
-        return good("clock", "Los relojes de esta máquina y del backend coinciden")
-    where = "adelantado" if ahead > 0 else "atrasado"
-    message = f"El reloj del backend va {spoken_lag(abs(ahead))} {where} respecto al de esta máquina"
-    if abs(ahead) > _GRAVE_SKEW_SECONDS:
-        message += ": los exámenes empiezan y acaban a la hora de aquel, y un token puede parecer caducado sin estarlo"
-    else:
-        message += ": los retrasos que se cuentan salen mal"
-    return problem("clock", message, "Póngalos en hora, los dos: timedatectl set-ntp true")

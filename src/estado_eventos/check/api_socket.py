@@ -1,14 +1,17 @@
 """El socket de `GET /health` mirado por el diagnóstico: si escucha, y donde dice la configuración."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.check.schedules import Machine, Schedule
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.text import printable
-from estado_eventos.schedule.job import ScheduleError, listen_address
+from estado_eventos.schedule.job import DEFAULT_NAME, ScheduleError, listen_address
 
 _DEFAULTS = Settings.model_fields
+_OLD_ENDPOINT = "-api@.service"
 
 
 def findings(machine: Machine) -> Iterator[Finding]:
@@ -21,6 +24,17 @@ def findings(machine: Machine) -> Iterator[Finding]:
         yield problem(
             "api", message, f"Quítelo: {one.command('remove')}; o instálelo entero: {one.command('install')} --api"
         )
+
+
+def old_endpoint() -> Iterator[Finding]:
+    """Si queda la unidad con que antes se contestaba por HTTP, un proceso por conexión."""
+    own = Path(os.path.expanduser("~"), ".config/systemd/user")  # noqa: PTH111  `Path.home` lanza si no hay ninguno.
+    for directory, how in ((Path("/etc/systemd/system"), "sudo {} --api"), (own, "{} --user --api")):
+        for path in directory.glob(f"{DEFAULT_NAME}*{_OLD_ENDPOINT}"):
+            name = path.name.removesuffix(_OLD_ENDPOINT).removeprefix(f"{DEFAULT_NAME}-")
+            message = f"{printable(str(path))} es de una versión anterior: GET /health ya no va por ahí"
+            cure = how.format(f"estado-eventos schedule install systemd --name {printable(name)}")
+            yield problem("schedule", message, cure)
 
 
 def _socket(one: Schedule) -> Finding:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from estado_eventos.backend.client import Listing
+from estado_eventos.backend.clock import BackendClock
 from estado_eventos.backend.errors import BackendError, Denied, Intercepted, Unanswered, WrongProtocol
+from estado_eventos.backend.pages import Listing
 from estado_eventos.backend.token import Token
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.config.sources import Loaded
@@ -29,7 +30,6 @@ class Reading:
     listing: Listing | None
     error: BackendError | None
     location: str
-    skew: float | None
     seconds: float
 
 
@@ -43,6 +43,8 @@ class Api:
     login: Token | BackendError | None
     """El que dio la cuenta, o por qué no lo dio; `None` si no hay cuenta."""
     readings: Sequence[Reading]
+    clock: BackendClock
+    """Lo que se sabe del reloj del backend."""
     moved: str | None = None
     """La `BACKEND_URL` con que las listas sí contestan."""
     auth: str | None = None
@@ -93,7 +95,8 @@ def findings(api: Api) -> Iterator[Finding]:
 
 
 def _count(events: Sequence[Event], part: Shard) -> str:
-    ours = "" if part.is_whole else f", {sum(map(Plan('check', (), shard=part).takes, events))} de esta parte"
+    plan, now = Plan("check", (), shard=part), datetime.now(UTC)
+    ours = "" if part.is_whole else f", {sum(plan.takes(event, now) for event in events)} de esta parte"
     return f"{len(events)} evento(s) pendiente(s){ours}"
 
 

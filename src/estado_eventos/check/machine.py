@@ -21,7 +21,12 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     for finding in _locks(settings):
         yield finding
     machine = await look(min(_COMMAND_SECONDS, 0.8 * settings.pass_timeout))
-    for finding in (*_running(machine, settings), *units.findings(machine), *api_socket.findings(machine)):
+    for finding in (
+        *_running(machine, settings),
+        *units.findings(machine),
+        *api_socket.findings(machine),
+        *api_socket.old_endpoint(),
+    ):
         yield finding
     for finding in last_pass.findings(settings, machine):
         yield finding

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from estado_eventos.check import api, heartbeat, machine, network, settings
+from estado_eventos.check import api, heartbeat, inherited, machine, network, settings
 from estado_eventos.check.findings import Diagnosis, Finding, problem
 from estado_eventos.check.tokens import HeldTokens, held_tokens
 from estado_eventos.config.settings import SettingsError
@@ -24,7 +24,8 @@ def run(load: Callable[[], Loaded], env_file: Path | None, *, as_json: bool) -> 
     except SettingsError as error:
         findings = list(settings.broken(error, env_file))
     else:
-        findings = [*settings.values(loaded), *settings.file(loaded.file), *run_async(_examine(loaded))]
+        read = [*settings.values(loaded), *settings.file(loaded.file), *inherited.examine(loaded.file)]
+        findings = [*read, *run_async(_examine(loaded))]
     diagnosis = Diagnosis(tuple(findings))
     render(diagnosis, as_json=as_json)
     return diagnosis.exit_code

@@ -134,14 +134,15 @@ def _translated(params: list[Any]) -> list[Any]:
 def _write_params(params: list[Any], formatter: HelpFormatter) -> None:
     for kind, heading in (("argument", "Arguments"), ("option", "Options")):
         rows = [
-            _row(param) for param in params if param.param_type_name == kind and not getattr(param, "hidden", False)
+            help_row(param) for param in params if param.param_type_name == kind and not getattr(param, "hidden", False)
         ]
         if rows:
             with formatter.section(heading):
                 formatter.write_dl(rows)
 
 
-def _row(param: Any) -> tuple[str, str]:
+def help_row(param: Any) -> tuple[str, str]:
+    """Un argumento o una opción y lo que la ayuda dice de él."""
     if param.param_type_name == "argument":
         return param.metavar, f"{param.help}  [obligatorio]" if param.required else param.help
     names = ", ".join(sorted(param.opts, key=len))

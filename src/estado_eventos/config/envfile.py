@@ -32,15 +32,17 @@ _QUOTED = re.compile(r"""'([^']*)'?|"((?:\\.|[^"\\])*)"?""", re.DOTALL)
 _MAX_BYTES = 1 << 20
 
 
-def read_env_file(path: Path, *, trusted_only: bool = False) -> dict[str, str | None]:
+def read_env_file(path: Path, *, trusted_only: bool = False, lenient: bool = False) -> dict[str, str | None]:
     """Las variables de un archivo `.env`, según python-dotenv; con `trusted_only`, solo si es de fiar.
 
-    Lanza `OSError`, o `SettingsError` si no se entiende una línea que nombra una de las nuestras.
+    Lanza `OSError`, o `SettingsError` si no se entiende una línea que nombra una de las nuestras; con `lenient`, se la
+    salta.
     """
     values: dict[str, str | None] = {}
     text = _decode(path, _read_trusted(path) if trusted_only else _read(path))
     for binding in parse_stream(io.StringIO(text)):
-        if binding.error and any(name in binding.original.string.lower() for name in Settings.model_fields):
+        ours = any(name in binding.original.string.lower() for name in Settings.model_fields)
+        if binding.error and ours and not lenient:
             raise SettingsError([f"{path}, línea {line_of(binding)}: no se entiende{_quote_hint(binding)}."])
         if binding.key is not None:
             values[binding.key] = binding.value

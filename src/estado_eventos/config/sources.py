@@ -78,8 +78,16 @@ def load(
 
     `overrides` es lo que dijo la línea de mandatos. Con `half_account` vale que falte la mitad de la cuenta, porque se
     le va a preguntar a una persona. Con `for_service`, root lee además los secretos que systemd da al servicio de ese
-    archivo: sin ellos parecería que faltan. Lanza `SettingsError`.
+    archivo: sin ellos parecería que faltan. Lanza `SettingsError`, con lo que aun así se entiende.
     """
+    try:
+        return _load(overrides, env_file, half_account=half_account, for_service=for_service)
+    except SettingsError as error:
+        error.readable = _readable(overrides, env_file)
+        raise
+
+
+def _load(overrides: Mapping[str, str], env_file: Path | None, *, half_account: bool, for_service: bool) -> Loaded:
     file = settings_file(env_file)
     stored = _credentials(str(CREDSTORE), _service_of(file.path)) if for_service and _is_service(file.path) else None
     layers = (
@@ -99,21 +107,48 @@ def load(
     return Loaded(settings, layers, file.path, file.notices)
 
 
-def settings_file(env_file: Path | None) -> SettingsFile:
+_TELLING = {*("metrics_file", "heartbeat_url", "report_file", "log_level", "log_format", "scheduler_interval_seconds")}
+_IDENTITY = {"schedule_name", "shard", "shard_count", "job_completion_index"}
+"""Lo que dice de quién son las métricas."""
+
+
+def _readable(overrides: Mapping[str, str], env_file: Path | None) -> Settings:
+    """Lo que se entiende de cómo contar que la configuración no vale: quien vigila no tiene que extrañarse."""
+    layers = [_known(overrides), _known(os.environ)]
+    with suppress(SettingsError):
+        layers.append(dict(_credentials(os.environ.get("CREDENTIALS_DIRECTORY")).values))
+    with suppress(SettingsError):
+        layers.append(_known(settings_file(env_file, lenient=True).values))
+    chosen: ChainMap[str, Any] = ChainMap(*layers)
+    values = {name: chosen[name] for name in _TELLING | _IDENTITY if name in chosen}
+    while True:
+        try:
+            return Settings(**values)
+        except ValidationError as error:
+            # Lo que no es de ninguna variable suelta es que las del reparto no concuerdan.
+            wrong = {str(each["loc"][0]) if each["loc"] else "shard" for each in error.errors(include_input=False)}
+            if wrong & _IDENTITY:
+                wrong |= _IDENTITY | {"metrics_file"}
+            values = {name: value for name, value in values.items() if name not in wrong}
+
+
+def settings_file(env_file: Path | None, *, lenient: bool = False) -> SettingsFile:
     """El archivo de configuración: `env_file` o el primero que haya de los habituales; nunca varios mezclados.
 
-    Mezclados, la URL de pruebas de uno podría llevarse la contraseña de otro. Lanza `SettingsError`.
+    Mezclados, la URL de pruebas de uno podría llevarse la contraseña de otro. Lanza `SettingsError`; con `lenient`, no
+    por una línea que no se entiende.
     """
     if env_file:
         try:
-            return SettingsFile(env_file, read_env_file(env_file))
+            return SettingsFile(env_file, read_env_file(env_file, lenient=lenient))
         except OSError as error:
             hint = _BECOME_IT if isinstance(error, PermissionError) else ""
             raise SettingsError([f"--env-file: {env_file}: {_reason(error)}."], hint=hint) from None
     notices: list[Notice] = []
     for path in _usual_files():
         try:
-            return SettingsFile(path, read_env_file(path, trusted_only=path is _LOCAL_ENV_FILE), tuple(notices))
+            values = read_env_file(path, trusted_only=path is _LOCAL_ENV_FILE, lenient=lenient)
+            return SettingsFile(path, values, tuple(notices))
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:

@@ -154,6 +154,20 @@ _HINTS = {
 }
 
 
+def log_summary(report: Report) -> None:
+    """La línea que resume una pasada que tocó algún evento; de la que no, ya lo dicen las demás."""
+    if not any(part.outcomes for part in report.transitions):
+        return
+    counts = {
+        f"estado_eventos.{part.transition.name}.{result}": part.count(result)
+        for part in report.transitions
+        for result in (Result.DONE, Result.ALREADY_DONE, Result.FAILED, Result.SKIPPED)
+    }
+    summary = ". ".join(lines(PassSummary(report)))
+    fields = _fields(report) | {"event.duration": round(report.duration_seconds * 1e9)} | counts
+    _log.info("Pasada de %s s. %s", f"{report.duration_seconds:.1f}", summary, extra={"fields": fields})
+
+
 def log_closing(report: Report) -> None:
     """La línea que dice qué fue mal en la pasada y qué hacer; ninguna si fue bien."""
     if report.error is None:
@@ -163,4 +177,10 @@ def log_closing(report: Report) -> None:
     is_absent = report.exit_code is ExitCode.FAILED and report.problem is not None
     hint = "" if is_absent else _HINTS.get(report.exit_code, "").format(backend=report.backend)
     level = logging.WARNING if report.exit_code is ExitCode.TEMPFAIL else logging.ERROR
-    _log.log(level, "%s.", sentence, extra={"hint": hint})
+    _log.log(level, "%s.", sentence, extra={"hint": hint, "fields": _fields(report)})
+
+
+def _fields(report: Report) -> dict[str, Any]:
+    """Cómo acabó la pasada, en claves para una máquina."""
+    outcome = "failure" if report.exit_code else "success"
+    return {"process.exit_code": int(report.exit_code), "event.outcome": outcome}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from estado_eventos.output.streams import is_rich, mute
+from estado_eventos.output.streams import guarded, is_rich, mute
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -85,5 +85,5 @@ def _text(cell: Cell | Sequence[Cell]) -> "Text":
     from rich.text import Text
 
     if isinstance(cell, Cell):
-        return Text(cell.text, cell.style)
-    return Text.assemble(*((part.text, part.style) for part in cell))
+        return Text(guarded(cell.text), cell.style)
+    return Text.assemble(*((guarded(part.text), part.style) for part in cell))

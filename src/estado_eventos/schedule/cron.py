@@ -8,7 +8,7 @@ from pathlib import Path
 
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.text import printable
-from estado_eventos.schedule import ownership
+from estado_eventos.schedule import ownership, systemd
 from estado_eventos.schedule.calendar import cron_fields, next_cron_tick
 from estado_eventos.schedule.job import DEFAULT_NAME, Job, ScheduleError, with_executable
 from estado_eventos.schedule.status import ScheduleStatus, last_report
@@ -37,6 +37,7 @@ def install(job: Job, steps: Steps) -> None:
     steps.make_directory(job.cron_directory)
     before = _read()
     _write(before, with_block(before, job.unit, cron_block(job)), steps)
+    _clear_old_state(job, steps)
     if not steps.dry_run:
         steps.tell(status(job).announcement())
     steps.tell(f"Revise {job.env_file} y pruebe: estado-eventos --env-file {job.env_file} run-once")
@@ -52,6 +53,7 @@ def remove(job: Job, steps: Steps) -> None:
         return
     _write(before, after, steps)
     steps.run("rm", "-rf", str(job.cron_directory))
+    _clear_old_state(job, steps)
     steps.tell(f"La configuración queda en {job.env_file}")
 
 
@@ -125,6 +127,18 @@ def with_block(crontab: str, unit: str, block: str) -> str:
     rest = "\n".join(lines[ends[0] + 1 :])
     head = "".join(line + "\n" for line in lines[: begins[0]])
     return head + block + rest
+
+
+def _clear_old_state(job: Job, steps: Steps) -> None:
+    """Quita el token y el informe de cuando cron los dejaba en el directorio del servicio, si no hay servicio."""
+    state = job.state_directory
+    left = [path for path in (state / "token", job.report_file) if path.is_file()]
+    # El del servicio lo hace systemd con 0755; este lo hacía cron, solo para su dueño.
+    if left and state.stat().st_mode & 0o777 == 0o700 and not systemd.is_installed(job):
+        for path in left:
+            steps.delete(path)
+        # Lo que haya puesto otro se queda.
+        steps.run("rmdir", "--ignore-fail-on-non-empty", str(state), check=False)
 
 
 def _read() -> str:

@@ -96,6 +96,11 @@ def _forget_failures(job: Job, steps: Steps) -> None:
         steps.run(*_systemctl(job), "reset-failed", unit, check=False)
 
 
+def is_installed(job: Job) -> bool:
+    """Si está el temporizador de ese trabajo."""
+    return (_directory(job) / f"{job.unit}.timer").exists()
+
+
 def status(job: Job) -> ScheduleStatus:
     """Cómo está el temporizador y cómo fue la última pasada. Lanza `ScheduleError`."""
     _check_manager(job)
