@@ -12,15 +12,7 @@ import httpx
 
 from estado_eventos import __version__
 from estado_eventos.backend.account import Account, login_request
-from estado_eventos.backend.answers import (
-    MAX_EVENTS,
-    Answer,
-    Page,
-    in_between,
-    read_applied,
-    read_page,
-    read_told,
-)
+from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, in_between, read_applied, read_page, read_told
 from estado_eventos.backend.departure import Departure, Hold
 from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, Untrusted, WrongProtocol
 from estado_eventos.backend.grants import read_token
