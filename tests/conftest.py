@@ -7,11 +7,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.clocks import Clock, fake_clock
 from tests.support.forked import ForkServer
 from tests.support.postgres import PostgresUnavailableError, postgres_server
 from tests.support.reference.server import ReferenceBackend
+
+# Cuánto tarda un ejemplo depende de la máquina y de lo que haya al lado.
+settings.register_profile("sin prisa", deadline=None)
+settings.load_profile("sin prisa")
 
 
 @pytest.fixture(scope="session")

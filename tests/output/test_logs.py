@@ -153,14 +153,14 @@ def test_another_journal_stream_is_not_this_one(tmp_path: Path) -> None:
 
 def test_an_error_in_a_terminal_is_red_with_its_cure_under_it() -> None:
     """En un terminal, lo que fue mal es una línea roja y debajo va la cura; con NO_COLOR, una línea sin más."""
-    env = {"BACKEND_URL": "http://127.0.0.1:9/nadie", "PASS_TIMEOUT": 4}
-    _, colored = in_terminal("run-once", "-q", **env)
-    _, plain = in_terminal("run-once", "-q", **env, NO_COLOR=1)
+    with FaultyServer(lambda _: answer(404)) as server:
+        _, colored = in_terminal("run-once", "-q", BACKEND_URL=server.url)
+        _, plain = in_terminal("run-once", "-q", BACKEND_URL=server.url, NO_COLOR=1)
 
     error, cure = colored.splitlines()
     assert error.startswith("\x1b[31m")
-    assert error.endswith("conexión rehusada.\x1b[0m")
-    assert cure.startswith("  → Compruebe que el backend (http://127.0.0.1:9/nadie)")
+    assert error.endswith("HTTP 404: ahí no está la API.\x1b[0m")
+    assert cure.startswith("  → Compruebe el prefijo de BACKEND_URL")
     assert "\x1b" not in plain
     assert len(plain.splitlines()) == 1
 

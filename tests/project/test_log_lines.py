@@ -23,21 +23,34 @@ PASSED_ON = {
     "Ponga uno nuevo, o BACKEND_EMAIL y BACKEND_PASSWORD para que se renueve solo",
     ("output/summary.py", "'%s.'"): "… evento(s) siguen pendientes después de intentarlo",
     ("monitoring/notify.py", "'%s: %s'"): "HEARTBEAT_URL: …",
+    (
+        "reconcile/follow_ups.py",
+        "describe_bug(error)",
+    ): "fallo interno (…): es un error del programa. Con LOG_LEVEL=DEBUG se ve dónde",
 }
 # Los errores cuya frase acaba en el registro. Los de `schedule` traen la cura en la frase.
-ERRORS = {"Refused", "Unavailable", "Unanswered", "WrongProtocol", "Denied", "Intercepted"}
-ERRORS |= {"NoAuthoritiesError", "SettingsError", "Interruption"}
+ERRORS = {
+    "Refused",
+    "Unavailable",
+    "Untrusted",
+    "Unanswered",
+    "WrongProtocol",
+    "Denied",
+    "SettingsError",
+    "Interruption",
+}
+ERRORS |= {"NoAuthoritiesError", "Intercepted"}
 # Lo que esas frases toman de otra parte: las palabras del backend, las de la red, las de Pydantic y `_explain_denial`.
 BORROWED = {
-    "_with_words(answer)",
-    "f'{context}{_with_words(answer)}'",
+    "with_words(answer)",
+    "f'{context}{with_words(answer)}'",
     "_words(answer)",
     "explain_transport(error, redactor)",
     "explain(error, lambda name: _origin(layers, name))",
     "message",
 }
 # Un error, cuya frase es de las de arriba.
-REASONS = {"error", "self._seen.problem", "tracked.error"}
+REASONS = {"error", "problem", "tracked.error"}
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:

@@ -117,8 +117,10 @@ def _readable(overrides: Mapping[str, str], env_file: Path | None) -> Settings:
     layers = [_known(overrides), _known(os.environ)]
     with suppress(SettingsError):
         layers.append(dict(_credentials(os.environ.get("CREDENTIALS_DIRECTORY")).values))
-    with suppress(SettingsError):
-        layers.append(_known(settings_file(env_file, lenient=True).values))
+    # Lo que llega por una tubería ya se ha leído, y no volverá a llegar.
+    if env_file is None or env_file.is_file():
+        with suppress(SettingsError):
+            layers.append(_known(settings_file(env_file, lenient=True).values))
     chosen: ChainMap[str, Any] = ChainMap(*layers)
     values = {name: chosen[name] for name in _TELLING | _IDENTITY if name in chosen}
     while True:
