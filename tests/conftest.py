@@ -1,6 +1,7 @@
 """Los servidores de verdad que comparten las pruebas."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -70,3 +71,13 @@ def forks() -> Iterator[ForkServer]:
     """El programa ya importado, uno por sesión."""
     with ForkServer() as server:
         yield server
+
+
+@pytest.fixture
+def madrid(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """La hora de esta máquina es la de Madrid."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Europe/Madrid")
+        time.tzset()
+        yield
+    time.tzset()

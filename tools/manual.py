@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from estado_eventos import __version__
-from estado_eventos.cli.spanish import in_spanish
+from estado_eventos.cli.spanish import help_row
 from estado_eventos.output.streams import PROGRAM
 from tools import commands
 
@@ -65,9 +65,9 @@ def _command(name: str, command: Any, context: Any) -> Iterator[str]:
 
 def _parameters(command: Any, context: Any) -> list[str]:
     """Sus argumentos y opciones; `--help` se dice una vez, con las de todos."""
-    records = [record for each in command.get_params(context) if (record := each.get_help_record(context))]
+    records = [help_row(each) for each in command.get_params(context) if not getattr(each, "hidden", False)]
     shown = [record for record in records if context.parent is None or record[0] != "--help"]
-    return [line for name, text in shown for line in _term(_bold(in_spanish(f"  {name}")), in_spanish(text))]
+    return [line for name, text in shown for line in _term(_bold(f"  {name}"), text)]
 
 
 def _rows(document: str, name: str) -> list[str]:

@@ -111,3 +111,30 @@ def test_a_dry_run_posts_nothing() -> None:
         run_inside("run-once", "--dry-run", BACKEND_URL=server.url)
 
     assert (server.count("GET"), server.count("POST")) == (2, 0)
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+@pytest.mark.parametrize("command", ["run-once", "start"])
+def test_an_event_on_no_list_is_said_so(command: str, options: list[str]) -> None:
+    """Un --event que no está en ninguna lista: 1, y el error del informe lo nombra; los que sí están se hacen."""
+    with FaultyServer(Obliging([{"id": 7}])) as server:
+        env = {"BACKEND_URL": server.url}
+        completed = run_inside(command, "--event", "999", "--event", "7", "--json", *options, **env)
+        spoken = run_inside(command, "--event", "998", *options, **env)
+
+    assert (completed.code, spoken.code) == (1, 1)
+    assert (completed.report["exit_code"], completed.report["outcome"]) == (1, "failed")
+    assert "999" in completed.report["error"]
+    assert "7" not in completed.report["error"]
+    assert len(completed.report["transitions"]["start"]["events"]) == 1
+    assert "998" in spoken.stderr
+    assert "pasada siguiente" not in spoken.stderr
+
+
+def test_an_event_of_a_list_that_cannot_be_read_is_not_judged() -> None:
+    """Si una lista no se puede leer no se dice que el evento no esté: manda el código de la lista."""
+    with FaultyServer(lambda _: answer(404)) as server:
+        completed = run_inside("run-once", "--event", "999", "--json", BACKEND_URL=server.url)
+
+    assert completed.code == 76
+    assert "999" not in completed.report["error"]

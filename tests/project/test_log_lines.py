@@ -19,7 +19,7 @@ PASSED_ON = {
         "logs.describe_bug(error)",
     ): "fallo interno (…): es un error del programa. Con LOG_LEVEL=DEBUG se ve dónde",
     ("backend/token_cache.py", "'%s'"): "TOKEN_CACHE_FILE: no se usa …: …",
-    ("cli/app.py", "'%s.'"): "el token de BACKEND_JWT_TOKEN caducó el … UTC. "
+    ("cli/app.py", "'%s.'"): "el token de BACKEND_JWT_TOKEN caducó el …. "
     "Ponga uno nuevo, o BACKEND_EMAIL y BACKEND_PASSWORD para que se renueve solo",
     ("output/summary.py", "'%s.'"): "… evento(s) siguen pendientes después de intentarlo",
     ("monitoring/notify.py", "'%s: %s'"): "HEARTBEAT_URL: …",
@@ -39,11 +39,11 @@ ERRORS = {
     "SettingsError",
     "Interruption",
 }
-ERRORS |= {"NoAuthoritiesError", "Untrusted"}
+ERRORS |= {"NoAuthoritiesError", "Untrusted", "Intercepted"}
 # Lo que esas frases toman de otra parte: las palabras del backend, las de la red, las de Pydantic y `_explain_denial`.
 BORROWED = {
-    "_with_words(answer)",
-    "f'{context}{_with_words(answer)}'",
+    "with_words(answer)",
+    "f'{context}{with_words(answer)}'",
     "_words(answer)",
     "explain_transport(error, redactor)",
     "explain(error, lambda name: _origin(layers, name))",

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,10 @@ def test_cron_goes_in_and_out_of_a_crontab(home: Path) -> None:
     assert "= crontab: ya estaba así" in again.stdout
     assert "ya hay configuración, no se toca" in again.stdout
     assert json.loads(status.stdout)["installed"] is True
-    assert json.loads(status.stdout)["next_tick"] == "*/10 * * * *"
+    tick = datetime.fromisoformat(json.loads(status.stdout)["next_tick"])
+    assert timedelta() < tick - datetime.now(UTC) <= timedelta(minutes=10)
+    assert (tick.minute % 10, tick.second, tick.utcoffset()) == (0, 0, timedelta())
+    assert "estado-eventos-prueba-e1: " in installed.stdout.splitlines()[-2]
     assert (home / "tab").read_text() == "0 5 * * * true\n"
     assert "no está en el crontab" in nothing.stdout
     assert (home / "conf" / "x.env").stat().st_mode & 0o777 == 0o600

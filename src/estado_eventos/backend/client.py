@@ -12,9 +12,10 @@ import httpx
 
 from estado_eventos import __version__
 from estado_eventos.backend.account import Account, login_request
-from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, read_applied, read_page, read_token, read_told
+from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, in_between, read_applied, read_page, read_told
 from estado_eventos.backend.departure import Departure, Hold
 from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, Untrusted, WrongProtocol
+from estado_eventos.backend.grants import read_token
 from estado_eventos.backend.network import explain_transport, is_untrusted
 from estado_eventos.backend.pages import Listing, next_page
 from estado_eventos.backend.signer import SENT, Signer
@@ -171,7 +172,7 @@ class Backend:
     async def _exchange(self, worker: int, request: httpx.Request, hold: Hold | None = None) -> Answer:
         answer = await self._send(worker, request, hold=hold)
         if answer.status == httpx.codes.UNAUTHORIZED:
-            raise self._auth.denial()
+            raise in_between(answer) or self._auth.denial()
         return answer
 
     async def _send(
@@ -235,6 +236,9 @@ def _network_errors(timeout: float, redactor: Redactor) -> Iterator[None]:
         yield
     except TimeoutError:
         raise Unanswered(f"no contestó en {timeout:g} s") from None
+    except httpx.ProxyError as error:
+        refusal = in_between(Answer(407, {}, b"")) if str(error).startswith("407") else None
+        raise refusal or Unavailable(f"el proxy no deja pasar: {explain_transport(error, redactor)}") from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
         reason = explain_transport(error, redactor)
         if is_untrusted(error):

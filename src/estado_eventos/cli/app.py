@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError
 
 from estado_eventos.cli import passes, schedule
 from estado_eventos.cli import token as token_command
 from estado_eventos.cli.options import AsJson, Check, DryRun, EnvFile, Format, Level, Only, Quiet, Version
-from estado_eventos.cli.spanish import SpanishCommand, SpanishGroup, explain
+from estado_eventos.cli.spanish import SpanishCommand, SpanishGroup, explain, require_command
 from estado_eventos.config.settings import LogFormat, LogLevel, SettingsError
 from estado_eventos.config.sources import Loaded, load
 from estado_eventos.domain.exit_codes import CodedError, ExitCode
@@ -29,6 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
+    invoke_without_command=True,
     help="Inicia y finaliza a su hora los eventos de EvalTech Administrador: cada ejecución hace una pasada y acaba.",
 )
 
@@ -56,6 +58,7 @@ def _globals(
     log_format: Format = None,
     version: Version = False,  # noqa: ARG001  Lo resuelve su `callback`.
 ) -> None:
+    require_command(context)
     context.obj = _Globals(env_file, log_level, log_format, context.obj)
 
 
@@ -116,7 +119,11 @@ def diagnose(context: typer.Context, as_json: AsJson = False) -> int:
     from estado_eventos.check.run import run
 
     options: _Globals = context.obj
-    return run(lambda: _protected(load(options.overrides, options.env_file)), options.env_file, as_json=as_json)
+    return run(
+        lambda: _protected(load(options.overrides, options.env_file, for_service=True)),
+        options.env_file,
+        as_json=as_json,
+    )
 
 
 @app.command(cls=SpanishCommand)
@@ -192,8 +199,11 @@ def main(arguments: Sequence[str] | None = None, started: float | None = None) -
             standalone_mode=False,
             obj=time.monotonic() if started is None else started,
         )
+    except NoArgsIsHelpError as error:
+        streams.tell(error.format_message())
+        return ExitCode.USAGE
     except typer.TyperException as error:
-        streams.complain(explain(error))
+        streams.complain(*explain(error))
         return ExitCode.USAGE
     except typer.Abort:
         return 128 + signal.SIGINT

@@ -1,6 +1,7 @@
 """Los mandatos que hacen o ensayan una pasada: la hacen, la cuentan y acaban con su código."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from estado_eventos.config.settings import LogFormat, Settings, SettingsError
@@ -57,12 +58,27 @@ def _attempt(plan: Plan, load: Callable[[], Loaded], *, quiet: bool, started: fl
         moving = not plan.dry_run and settings.log_format is not LogFormat.JSON
         with progress(wanted=moving and not quiet) as callback:
             report = run_pass(settings, plan, Launch(run_id, started, signals), callback)
+        report = _with_absent(report, plan)
     except SettingsError as error:
         report = failed_report(plan.command, run_id, ExitCode.CONFIG, str(error))
         settings, signals = error.readable, Signals()
     except Exception as error:  # noqa: BLE001  Ningún fallo nuestro llega a una persona como un volcado de pila.
         report = failed_report(plan.command, run_id, ExitCode.SOFTWARE, logs.describe_bug(error))
     return _Attempt(report, settings, signals)
+
+
+def _with_absent(report: Report, plan: Plan) -> Report:
+    """El informe, con los eventos pedidos que no están en ninguna lista, si se leyeron todas."""
+    if report.problem or any(part.error for part in report.transitions):
+        return report
+    absent = plan.absent(outcome.event for part in report.transitions for outcome in part.outcomes)
+    if not absent:
+        return report
+    names = ", ".join(absent)
+    where = "la lista" if len(report.transitions) == 1 else "ninguna lista"
+    nouns = " ni de ".join(part.transition.noun for part in report.transitions)
+    problem = f"no está en {where} de pendientes de {nouns}: {names}. Ya se hizo, aún no le toca o no existe"
+    return replace(report, problem=problem, problem_code=ExitCode.FAILED)
 
 
 def _notify(plan: Plan, attempt: _Attempt) -> None:

@@ -50,17 +50,18 @@ class LogFormat(StrEnum):
 
 
 class SettingsError(Exception):
-    """La configuración no vale. `problems` son frases para una persona, una por variable.
+    """La configuración no vale. `problems` son frases para una persona, una por variable; `hint`, qué hacer.
 
     `readable` es lo que aun así se entiende de cómo contarlo (registro y monitores); lo demás, de fábrica.
     """
 
     readable: "Settings | None" = None
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], hint: str = "") -> None:
         """Guarda las frases; ninguna contiene el valor equivocado, que puede ser secreto."""
         super().__init__(" ".join(problems))
         self.problems = problems
+        self.hint = hint
 
 
 class Settings(BaseSettings):

@@ -84,9 +84,9 @@ def tell(sentence: str) -> None:
             print(guarded(sentence), file=sys.stderr, flush=True)
 
 
-def complain(sentence: str) -> None:
-    """Dice a quien teclea qué está mal escrito."""
-    tell(f"{PROGRAM}: {sentence}. Vea: {PROGRAM} --help")
+def complain(sentence: str, command: str = PROGRAM) -> None:
+    """Dice a quien teclea qué está mal escrito, y la ayuda que lo cuenta."""
+    tell(f"{PROGRAM}: {sentence}. Vea: {command} --help")
 
 
 def ask(question: str, *, hidden: bool = False) -> str:
