@@ -3,23 +3,24 @@
 import logging
 from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Self
 
-import httpx
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PlainValidator,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from estado_eventos.config.values import (
+    BaseUrl,
+    BearerToken,
+    FilePath,
+    ListenHost,
+    Lower,
+    OriginPath,
+    ScheduleName,
+    SecretUrl,
+    ShardText,
+    Upper,
+)
 from estado_eventos.domain.shard import MAX_SHARDS, WHOLE, Shard
-from estado_eventos.domain.text import is_name, is_token
 
 
 class LogLevel(StrEnum):
@@ -54,90 +55,6 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-def _stripped(value: object) -> object:
-    return value.strip() if isinstance(value, str) else value
-
-
-def _base_url(value: str) -> str:
-    url = _http_url(value)
-    if url.userinfo:
-        raise ValueError("no admite usuario ni contraseña dentro de la URL")
-    if url.query or url.fragment:
-        raise ValueError("no admite «?» ni «#»: solo origen y, si hace falta, ruta")
-    return str(url).rstrip("/")
-
-
-def _secret_url(value: SecretStr) -> SecretStr:
-    _http_url(value.get_secret_value())
-    return value
-
-
-def _http_url(value: str) -> httpx.URL:
-    try:
-        url = httpx.URL(value)
-    except (httpx.InvalidURL, ValueError):
-        url = httpx.URL()
-    if url.scheme not in {"http", "https"} or not _is_host(url) or not 0 < (url.port or 80) < 65536:
-        raise ValueError("tiene que ser una URL completa, como https://admin.ejemplo.es")
-    return url
-
-
-def _is_host(url: httpx.URL) -> bool:
-    """Si el nombre del servidor se puede buscar: los hay que caben en una URL y no en el DNS (RFC 1035 §2.3.4)."""
-    host = url.raw_host.decode("ascii").removesuffix(".")
-    return len(host) < 254 and all(0 < len(label) < 64 for label in host.split("."))
-
-
-def _header_value(value: SecretStr) -> SecretStr:
-    token = value.get_secret_value().strip().removeprefix("Bearer ").strip()
-    if not is_token(token):
-        raise ValueError("tiene espacios o caracteres que un token no puede llevar; cópielo entero y en una línea")
-    return SecretStr(token)
-
-
-def _file_path(value: Path) -> Path:
-    if not str(value).isprintable():
-        raise ValueError("lleva caracteres de control, que una ruta no necesita")
-    return value
-
-
-def _listen_host(value: str) -> str:
-    if not value.isprintable() or "%" in value:
-        raise ValueError("tiene que ser una dirección, como 0.0.0.0 o 127.0.0.1, sin «%»")
-    return value
-
-
-def _schedule_name(value: str) -> str:
-    if not is_name(value):
-        raise ValueError("solo admite letras, cifras, «-» y «_», y empieza por letra o cifra")
-    return value
-
-
-def _origin_path(value: str) -> str:
-    # Lo que un navegador o un proxy podrían tomar por otro servidor no es una ruta.
-    if not value.startswith("/") or value.startswith("//") or not value.isascii() or not value.isprintable():
-        raise ValueError("tiene que ser una ruta del backend, como /analysis/process-event-completion/")
-    if any(character in value for character in " \\?#"):
-        raise ValueError("es solo una ruta: sin espacios, «\\», «?» ni «#»")
-    return value
-
-
-def _upper(value: object) -> object:
-    return value.strip().upper() if isinstance(value, str) else value
-
-
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _shard(value: str | Shard) -> Shard:
-    return value if isinstance(value, Shard) else Shard.read(value)
-
-
-BaseUrl = Annotated[str, BeforeValidator(_stripped), AfterValidator(_base_url)]
-FilePath = Annotated[Path, AfterValidator(_file_path)]
-
-
 class Settings(BaseSettings):
     """La configuración de una ejecución; se construye una vez, con `sources.load`, y no cambia.
 
@@ -147,13 +64,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     backend_url: BaseUrl = "http://localhost:8000"
-    backend_jwt_token: Annotated[SecretStr, AfterValidator(_header_value)] | None = None
+    backend_jwt_token: BearerToken | None = None
     auth_url: BaseUrl | None = None
     backend_email: SecretStr | None = None
     backend_password: SecretStr | None = None
     token_cache_file: FilePath | None = None
     scheduler_interval_seconds: int = Field(default=60, ge=10, le=86400)
-    backend_proxy: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
+    backend_proxy: SecretUrl | None = None
     http_timeout: float = Field(default=30, gt=0, le=3600, allow_inf_nan=False)
     pass_timeout: float = Field(
         default_factory=lambda data: min(0.8 * data.get("scheduler_interval_seconds", 60), 300),
@@ -163,20 +80,20 @@ class Settings(BaseSettings):
     )
     standby_seconds: float = Field(default=0, ge=0, le=86400, allow_inf_nan=False)
     max_concurrency: int = Field(default=8, ge=1, le=128)
-    shard: Annotated[Shard, PlainValidator(_shard)] | None = None
+    shard: ShardText | None = None
     shard_count: int | None = Field(default=None, ge=1, le=MAX_SHARDS)
     job_completion_index: int | None = Field(default=None, ge=0)
     metrics_file: FilePath | None = None
-    heartbeat_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
+    heartbeat_url: SecretUrl | None = None
     report_file: FilePath | None = None
-    finish_follow_up: Annotated[str, BeforeValidator(_stripped), AfterValidator(_origin_path)] | None = None
+    finish_follow_up: OriginPath | None = None
     follow_up_directory: FilePath | None = None
-    schedule_name: Annotated[str, BeforeValidator(_stripped), AfterValidator(_schedule_name)] = "estado-eventos"
+    schedule_name: ScheduleName = "estado-eventos"
     # Es el del servicio antiguo; solo se abre si se instala con --api.
-    host: Annotated[str, AfterValidator(_listen_host)] = "0.0.0.0"  # noqa: S104
+    host: ListenHost = "0.0.0.0"  # noqa: S104
     port: int = Field(default=8001, ge=1, le=65535)
-    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = LogLevel.INFO
-    log_format: Annotated[LogFormat, BeforeValidator(_lower)] = LogFormat.AUTO
+    log_level: Annotated[LogLevel, Upper] = LogLevel.INFO
+    log_format: Annotated[LogFormat, Lower] = LogFormat.AUTO
 
     @classmethod
     def settings_customise_sources(
