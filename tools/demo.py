@@ -65,6 +65,7 @@ def _run(backend: ReferenceBackend, command: str) -> int:
                 "PATH": os.environ.get("PATH", os.defpath),
                 "PYTHONUTF8": "1",
                 "BACKEND_URL": backend.url,
+                "AUTH_URL": backend.auth_url,
                 "BACKEND_JWT_TOKEN": backend.token(),
             },
             stdin=subprocess.DEVNULL,

@@ -26,12 +26,15 @@ def draw() -> dict[str, str]:
     with ReferenceBackend() as backend:
         backend.add_events(due_start=2, offset=-3725, public_ids=["algebra-1", "algebra-2"])
         backend.add_events(due_finish=1, offset=-95000, public_ids=["historia-3"])
-        account = {"BACKEND_URL": backend.url, "BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password}
+        account = {"BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password}
         settings = {**account, "LOG_LEVEL": "WARNING", "COLUMNS": WIDTH}
-        shown = {name: in_terminal("--env-file", "/dev/null", name, **settings)[1] for name in ("pending", "run-once")}
-        # Una API que cuelga de un prefijo; y sin PATH no se ve qué planificador hay en la máquina que dibuja.
-        backend.configure(prefix="/events")
-        shown["check"] = in_terminal("--env-file", "/dev/null", "check", PATH="/nonexistent", **settings)[1]
+        right = {"BACKEND_URL": backend.url, "AUTH_URL": backend.auth_url}
+        # Sin el prefijo del que cuelga la API; y sin PATH no se ve qué planificador hay en la máquina que dibuja.
+        wrong = {"BACKEND_URL": backend.auth_url, "PATH": "/nonexistent"}
+        places = {"pending": right, "run-once": right, "check": wrong}
+        shown = {
+            name: in_terminal("--env-file", "/dev/null", name, **settings, **place)[1] for name, place in places.items()
+        }
     return {f"{name}.svg": _svg(name, text) for name, text in shown.items()}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from estado_eventos.domain.transitions import START
 from tests.support.faults import Fault, FaultyServer, Obliging, Request, answer
-from tests.support.inside import account
+from tests.support.inside import account, addresses, run_inside
 from tests.support.program import run
 from tests.support.reference.server import ReferenceBackend
 
@@ -18,11 +18,9 @@ LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"
 
 
 def mint(life: int, issued: float | None = None) -> str:
-    """Un token con esa vida, emitido ahora o cuando se diga."""
-    now = int(issued or time.time())
-    return jwt.encode(
-        {"iat": now, "exp": now + life, "role": "admin"}, "clave-de-prueba-de-treinta-y-dos-bytes", "HS256"
-    )
+    """Un token con esa vida, emitido ahora o cuando se diga, con los datos que trae el de verdad."""
+    claims = {"user_id": 1, "email": "a", "exp": int(issued or time.time()) + life}
+    return jwt.encode(claims, "clave-de-prueba-de-treinta-y-dos-bytes", "HS256")
 
 
 def test_without_a_token_it_logs_in_once(backend: ReferenceBackend) -> None:
@@ -133,32 +131,59 @@ def test_a_valid_token_needs_no_renewal_to_work(backend: ReferenceBackend, tmp_p
     with FaultyServer(lambda request: fault if request.path.startswith("/auth/") else None, backend.url) as proxy:
         text = (tmp_path / "token").read_text().replace(backend.url, proxy.url)
         (tmp_path / "token").write_text(text)
-        completed = run("run-once", "--json", env={**env, "BACKEND_URL": proxy.url})
+        completed = run("run-once", "--json", env=env | addresses(backend, proxy.url) | {"AUTH_URL": proxy.url})
 
     assert completed.code == 0
     assert len(backend.history()) == 1
 
 
-def test_clocks_an_hour_apart_do_not_matter(tmp_path: Path) -> None:
+@pytest.mark.parametrize("skew", [-3600, 3600])
+def test_clocks_an_hour_apart_do_not_matter(backend: ReferenceBackend, tmp_path: Path, skew: float) -> None:
     """Con el reloj del backend una hora atrasado o adelantado, un inicio de sesión sirve para varias pasadas."""
-    for skew in (-3600, 3600):
-        with FaultyServer(
-            lambda request, skew=skew: (
-                answer(200, json.dumps({"token": mint(1800, time.time() + skew)}))  # type: ignore[misc]
-                if request.path == LOGIN
-                else answer(200, "[]")
-            )
-        ) as server:
-            env = {
-                "BACKEND_URL": server.url,
-                "BACKEND_EMAIL": "a",
-                "BACKEND_PASSWORD": "b",
-                "TOKEN_CACHE_FILE": tmp_path / f"token{skew}",
-            }
-            codes = [run("run-once", env=env).code for _ in range(3)]
+    backend.configure(clock_offset_seconds=skew)
+    env = account(backend, TOKEN_CACHE_FILE=tmp_path / "token")
 
-            assert codes == [0, 0, 0]
-            assert server.count("POST") == 1
+    codes = [run_inside("run-once", **env).code for _ in range(3)]
+
+    assert codes == [0, 0, 0]
+    assert (backend.asked(LOGIN), backend.asked(REFRESH)) == (1, 0)
+
+
+@pytest.mark.parametrize("skew", [-3600, 3600])
+def test_clocks_an_hour_apart_and_no_date(tmp_path: Path, skew: float) -> None:
+    """Aunque el backend tampoco diga qué hora es, un token recién dado se usa, y el guardado, mientras lo acepte."""
+
+    def rule(request: Request) -> Any:
+        if request.path == LOGIN:
+            return answer(200, json.dumps({"token": mint(1800, time.time() + skew)}))
+        return answer(200 if request.headers.get("authorization") else 401, "[]")
+
+    with FaultyServer(rule) as server:
+        env = {"BACKEND_URL": server.url, "BACKEND_EMAIL": "a", "BACKEND_PASSWORD": "b"}
+        codes = [run_inside("run-once", **env, TOKEN_CACHE_FILE=tmp_path / "token").code for _ in range(3)]
+
+    assert codes == [0, 0, 0]
+    assert server.count("POST") == 1
+
+
+@pytest.mark.parametrize(("left", "renewals"), [(300, 1), (600, 0)])
+def test_a_cached_token_is_renewed_in_its_last_quarter(
+    backend: ReferenceBackend, tmp_path: Path, left: int, renewals: int
+) -> None:
+    """Del guardado se sabe cuándo llegó: uno de media hora se renueva en sus últimos siete minutos y medio."""
+    cache = tmp_path / "token"
+    env = account(backend, TOKEN_CACHE_FILE=cache)
+    run_inside("run-once", **env)
+    entry = json.loads(cache.read_text())
+    # El mismo, más viejo: dado hace lo que le falta para la media hora.
+    moments = {name: entry[name] - (1800 - left) for name in ("received_at", "issued_at")}
+    cache.write_text(json.dumps(entry | moments | {"token": backend.token(left)}))
+
+    reports = [run_inside("run-once", "--json", **env).report for _ in range(2)]
+
+    assert (backend.asked(LOGIN), backend.asked(REFRESH)) == (1, renewals)
+    assert [report["requests"] for report in reports] == [2 + renewals, 2]
+    assert json.loads(cache.read_text())["role"] == "admin"
 
 
 def test_auth_url_may_be_elsewhere_and_never_sees_a_token(backend: ReferenceBackend, tmp_path: Path) -> None:
@@ -221,7 +246,7 @@ def test_secrets_come_from_systemd_credentials(backend: ReferenceBackend, tmp_pa
     """Los secretos de `$CREDENTIALS_DIRECTORY` valen, con su salto de línea final o sin él."""
     (tmp_path / "BACKEND_PASSWORD").write_text(backend.password + "\n")
     (tmp_path / "BACKEND_EMAIL").write_text(backend.email)
-    by_account = run("run-once", env={"BACKEND_URL": backend.url, "CREDENTIALS_DIRECTORY": tmp_path})
+    by_account = run("run-once", env=addresses(backend) | {"CREDENTIALS_DIRECTORY": tmp_path})
     for path in tmp_path.iterdir():
         path.unlink()
     (tmp_path / "BACKEND_JWT_TOKEN").write_text(backend.token() + "\r\n")

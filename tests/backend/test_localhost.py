@@ -10,6 +10,7 @@ import pytest
 import trustme
 
 from tests.support.faults import FaultyServer, answer
+from tests.support.inside import account
 from tests.support.program import run
 from tests.support.reference.server import ReferenceBackend
 
@@ -50,13 +51,9 @@ def tls(tmp_path: Path) -> ssl.SSLContext:
 
 def test_who_squats_on_the_other_localhost_gets_nothing(backend: ReferenceBackend) -> None:
     """Con `BACKEND_URL=http://localhost:…`, la contraseña va a 127.0.0.1 y a nadie más; también en `check`."""
-    port = urlsplit(backend.url).port or 0
-    squatter = Squatter(port)
-    env = {
-        "BACKEND_URL": f"http://localhost:{port}",
-        "BACKEND_EMAIL": backend.email,
-        "BACKEND_PASSWORD": backend.password,
-    }
+    squatter = Squatter(urlsplit(backend.url).port or 0)
+    env = account(backend)
+    env |= {name: env[name].replace("127.0.0.1", "localhost") for name in ("BACKEND_URL", "AUTH_URL")}
 
     passed = run("run-once", env=env)
     run("check", env=env)

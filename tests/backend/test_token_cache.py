@@ -99,6 +99,30 @@ def test_a_token_that_no_header_can_carry_is_replaced(backend: ReferenceBackend,
     assert backend.asked(LOGIN) == 2
 
 
+@pytest.mark.parametrize(
+    ("moment", "warns"), [(0, False), (-1e9, False), (9e9, False), (1e300, True), (float("nan"), True), ("ayer", True)]
+)
+def test_any_moment_of_arrival_costs_one_login_at_most(
+    backend: ReferenceBackend, tmp_path: Path, moment: object, *, warns: bool
+) -> None:
+    """Sea cual sea el momento guardado (otro reloj, otra versión, un disco roto), la pasada sale y se cura sola."""
+    cache = tmp_path / "token"
+    env = account(backend, TOKEN_CACHE_FILE=cache)
+    run_inside("run-once", **env)
+    entry = json.loads(cache.read_text())
+    older = {name: entry[name] for name in ("backend", "account", "token")}
+    for changed in (entry | {"received_at": moment, "issued_at": moment}, older | {"received_at": moment}):
+        cache.write_text(json.dumps(changed))
+        logins = backend.asked(LOGIN)
+
+        first, second = (run_inside("run-once", **env) for _ in range(2))
+
+        assert (first.code, second.code) == (0, 0)
+        assert ("no se entiende" in first.stderr) == warns
+        assert "WARNING" not in second.stderr
+        assert backend.asked(LOGIN) <= logins + 1
+
+
 def test_a_cache_that_cannot_be_written_is_one_warning(backend: ReferenceBackend, tmp_path: Path) -> None:
     """Si la caché no se puede escribir, se avisa y la pasada se hace igual."""
     for cache in (tmp_path / "no" / "existe", tmp_path, Path("/proc/token")):

@@ -14,6 +14,7 @@ from estado_eventos.domain.transitions import START
 from tests.benchmarks.measure import Row
 from tests.e2e import requisites, wheelhouse
 from tests.e2e.container import Container
+from tests.support.inside import settings_text
 from tests.support.reference.server import ReferenceBackend
 
 INTERVAL = 10
@@ -58,8 +59,7 @@ def _install(container: Container, backend: ReferenceBackend) -> None:
     wheelhouse.configure(container)
     container.run(["python3", "-m", "venv", "/opt/estado-eventos"], timeout=120)
     container.run(["/opt/estado-eventos/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
-    settings = f"BACKEND_URL={backend.url}\nBACKEND_EMAIL={backend.email}\nBACKEND_PASSWORD='{backend.password}'\n"
-    container.put("/etc/estado-eventos/estado-eventos.env", settings, 0o600)
+    container.put("/etc/estado-eventos/estado-eventos.env", settings_text(backend), 0o600)
     program = "/opt/estado-eventos/bin/estado-eventos"
     container.run([program, "schedule", "install", "systemd", "--interval", str(INTERVAL)], timeout=120)
 

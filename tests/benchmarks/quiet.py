@@ -46,6 +46,7 @@ def _requests() -> Row:
     with ReferenceBackend() as backend, tempfile.TemporaryDirectory() as folder:
         env = {
             "BACKEND_URL": backend.url,
+            "AUTH_URL": backend.auth_url,
             "BACKEND_EMAIL": backend.email,
             "BACKEND_PASSWORD": backend.password,
             "TOKEN_CACHE_FILE": str(Path(folder, "token")),

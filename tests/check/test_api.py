@@ -26,7 +26,7 @@ def test_a_failing_login_is_tried_once(reply: Any) -> None:
 
 def test_a_wrong_password_is_named(backend: ReferenceBackend) -> None:
     """Una contraseña que ya no vale: 77 y la variable que hay que mirar."""
-    diagnosis = diagnose(**account(backend, backend.url, BACKEND_PASSWORD="cambiada"))
+    diagnosis = diagnose(**account(backend, BACKEND_PASSWORD="cambiada"))
 
     assert diagnosis.code == 77
     assert "BACKEND_PASSWORD" in diagnosis.one("login")["cure"]
@@ -34,7 +34,7 @@ def test_a_wrong_password_is_named(backend: ReferenceBackend) -> None:
 
 def test_a_wrong_password_with_a_token_that_still_works_is_a_warning(backend: ReferenceBackend) -> None:
     """Si el token que hay aún vale, la pasada sale bien: avisa de lo que pasará cuando caduque y acaba con 0."""
-    env = account(backend, backend.url, BACKEND_PASSWORD="cambiada", BACKEND_JWT_TOKEN=backend.token())
+    env = account(backend, BACKEND_PASSWORD="cambiada", BACKEND_JWT_TOKEN=backend.token())
 
     diagnosis = diagnose(**env)
 
@@ -47,9 +47,8 @@ def test_a_wrong_role_is_named(backend: ReferenceBackend) -> None:
     """Un usuario sin el rol: 77, el rol que tiene y el que hace falta."""
     backend.add_user("alumna@example.com", "clave-de-alumna", "student")
 
-    diagnosis = diagnose(
-        BACKEND_URL=backend.url, BACKEND_EMAIL="alumna@example.com", BACKEND_PASSWORD="clave-de-alumna"
-    )
+    her = {"BACKEND_EMAIL": "alumna@example.com", "BACKEND_PASSWORD": "clave-de-alumna"}
+    diagnosis = diagnose(**account(backend) | her)
 
     assert (diagnosis.code, diagnosis.errors) == (77, ["list"])
     assert "rol student" in diagnosis.one("list")["message"]

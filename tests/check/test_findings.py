@@ -29,7 +29,7 @@ def test_the_text_is_one_line_per_finding(backend: ReferenceBackend, tmp_path: P
 
 def test_the_verdict_without_errors(backend: ReferenceBackend, tmp_path: Path) -> None:
     """Sin errores, la última línea cuenta los avisos o dice que todo está en orden."""
-    env = account(backend, backend.url)
+    env = account(backend)
     fine = run_inside("check", **env, **machine(tmp_path, system=RUNNING))
     warned = run_inside("check", **env, REPORT_FILE=tmp_path / "no-está", **machine(tmp_path, system=STOPPED))
 

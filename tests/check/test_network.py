@@ -202,8 +202,8 @@ def test_https_to_a_port_without_tls_is_named(backend: ReferenceBackend) -> None
 def test_another_auth_server_is_looked_at_too(backend: ReferenceBackend) -> None:
     """Si `AUTH_URL` es otro servidor y está parado: 69 y su nombre; con un token que vale, solo un aviso."""
     with nobody() as url:
-        without = diagnose(**account(backend, backend.url, AUTH_URL=url))
-        with_token = diagnose(**account(backend, backend.url, AUTH_URL=url, BACKEND_JWT_TOKEN=backend.token()))
+        without = diagnose(**account(backend, AUTH_URL=url))
+        with_token = diagnose(**account(backend, AUTH_URL=url, BACKEND_JWT_TOKEN=backend.token()))
 
     assert (without.code, without.errors) == (69, ["tcp"])
     assert "AUTH_URL" in without.about("tcp")[1]["cure"]

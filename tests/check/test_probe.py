@@ -14,23 +14,21 @@ from tests.support.reference.server import ReferenceBackend
 
 def test_a_token_that_is_refused_gives_way_to_the_account(backend: ReferenceBackend) -> None:
     """Un token de otro backend no estorba si la cuenta vale: las listas se leen con el nuevo, como en una pasada."""
-    env = account(backend, backend.url, BACKEND_JWT_TOKEN="de-otro-backend")
+    env = account(backend, BACKEND_JWT_TOKEN="de-otro-backend")
 
     assert diagnose(**env).code == run_inside("run-once", **env).code == 0
 
 
 def test_a_missing_prefix_is_found(backend: ReferenceBackend) -> None:
     """Con la API bajo `/events` y `/auth/` en la raíz: 76 y las dos variables que hay que poner."""
-    backend.configure(prefix="/events")
-
-    diagnosis = diagnose(**account(backend, backend.url))
+    diagnosis = diagnose(**account(backend, backend.auth_url))
     finding = diagnosis.one("list")
 
     assert (diagnosis.code, finding["level"]) == (76, "error")
     assert "HTTP 404" in finding["message"]
-    cure = {"BACKEND_URL": f"{backend.url}/events", "AUTH_URL": backend.url}
+    cure = {"BACKEND_URL": backend.url, "AUTH_URL": backend.auth_url}
     assert all(f"{name}={value}" in finding["cure"] for name, value in cure.items())
-    assert diagnose(**account(backend, backend.url, **cure)).code == 0
+    assert diagnose(**account(backend, **cure)).code == 0
 
 
 @pytest.mark.parametrize(
@@ -50,20 +48,18 @@ def test_the_right_url_is_suggested(backend: ReferenceBackend, prefix: str, give
     """Un prefijo que falta, que sobra o una ruta pegada entera: siempre se dice la `BACKEND_URL` buena."""
     backend.configure(prefix=prefix)
 
-    diagnosis = diagnose(BACKEND_URL=backend.url + given)
+    diagnosis = diagnose(BACKEND_URL=backend.auth_url + given)
 
     assert diagnosis.code == 76
-    assert f"BACKEND_URL={backend.url}{right} " in diagnosis.one("list")["cure"]
+    assert f"BACKEND_URL={backend.auth_url}{right} " in diagnosis.one("list")["cure"]
 
 
 def test_a_missing_auth_url_is_found(backend: ReferenceBackend) -> None:
     """Con el prefijo bien y `/auth/` en la raíz: 76, la `AUTH_URL` que falta, y las listas están ahí."""
-    backend.configure(prefix="/events")
-
-    diagnosis = diagnose(**account(backend, f"{backend.url}/events"))
+    diagnosis = diagnose(**account(backend, backend.url))
 
     assert diagnosis.code == 76
-    assert diagnosis.one("login")["cure"] == f"Ponga AUTH_URL={backend.url}"
+    assert diagnosis.one("login")["cure"] == f"Ponga AUTH_URL={backend.auth_url}"
     assert "pide credenciales" in diagnosis.one("list")["message"]
 
 

@@ -1,8 +1,13 @@
 """Los tokens que hay antes de hablar con nadie: de dónde salen y cuánto les queda."""
 
+import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.support.diagnosis import diagnose, diagnose_apart
+from tests.support.faults import FaultyServer, Request, answer
 from tests.support.inside import account, run_inside
 from tests.support.reference.server import ReferenceBackend
 
@@ -28,10 +33,57 @@ def test_a_static_token_is_a_warning_about_its_life(backend: ReferenceBackend, t
     assert "nadie lo renueva" in diagnosis.one("token")["message"]
 
 
+@pytest.mark.parametrize("cached", [False, True])
+def test_the_role_comes_from_the_login(backend: ReferenceBackend, tmp_path: Path, *, cached: bool) -> None:
+    """El rol, que los tokens no llevan, es el que dijo el inicio de sesión, también el de un token guardado."""
+    backend.add_user("alumna@example.com", "clave-de-alumna", "student")
+    her = {"BACKEND_EMAIL": "alumna@example.com", "BACKEND_PASSWORD": "clave-de-alumna"}
+    env = account(backend) | her | {"TOKEN_CACHE_FILE": tmp_path / "token"}
+    if cached:
+        run_inside("run-once", **env)
+
+    diagnosis = diagnose(**env)
+
+    assert diagnosis.code == 77
+    assert "rol student" in diagnosis.one("list")["message"]
+    assert "rol student" in diagnosis.one("login")["message"]
+    assert [", rol student" in finding["message"] for finding in diagnosis.about("token")] == [True] * cached
+
+
+def test_the_role_of_a_static_token_is_not_known(backend: ReferenceBackend) -> None:
+    """De un token puesto a mano no se sabe el rol, y no se inventa: se dice el que hace falta."""
+    diagnosis = diagnose(BACKEND_URL=backend.url, BACKEND_JWT_TOKEN=backend.token(role="docente"))
+
+    assert diagnosis.code == 77
+    assert "es de rol" not in diagnosis.one("list")["message"]
+    assert "admin o superadmin" in diagnosis.one("list")["cure"]
+
+
+@pytest.mark.parametrize("role", ["clave-secreta", "{token}", "a\x1b[31m" * 99, 7, ["admin"]])
+def test_a_role_repeats_no_secret_and_no_terminal_order(role: object) -> None:
+    """Lo que el backend llama rol tampoco enseña la contraseña ni el token, ni da órdenes al terminal."""
+    token = "eyJhbGciOiJIUzI1NiJ9.e30.firma-de-prueba"
+    role = role.format(token=token) if isinstance(role, str) else role
+
+    def rule(request: Request) -> Any:
+        if request.path == "/auth/login/":
+            return answer(200, json.dumps({"token": token, "user": {"role": role}}))
+        return answer(403)
+
+    with FaultyServer(rule) as server:
+        env = {"BACKEND_URL": server.url, "BACKEND_EMAIL": "alguien@example.com", "BACKEND_PASSWORD": "clave-secreta"}
+        diagnosis = diagnose(**env)
+        shown = run_inside("token", **env)
+
+    assert diagnosis.code == 77
+    assert not any(secret in diagnosis.text + shown.stderr for secret in ("clave-secreta", token))
+    assert all(line.isprintable() for line in shown.stderr.splitlines())
+
+
 def test_the_cached_token_is_looked_at(backend: ReferenceBackend, tmp_path: Path) -> None:
     """Del token guardado se dice cuánto le queda; si el archivo no es de fiar, se avisa. No se cambia."""
     cache = tmp_path / "token"
-    env = account(backend, backend.url, TOKEN_CACHE_FILE=cache)
+    env = account(backend, TOKEN_CACHE_FILE=cache)
     run_inside("run-once", **env)
     before = cache.read_bytes()
 

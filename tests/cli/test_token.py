@@ -4,13 +4,14 @@ import os
 import pty
 import select
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.faults import FaultyServer, answer
-from tests.support.inside import account, run_inside
+from tests.support.inside import account, addresses, run_inside
 from tests.support.program import PROGRAM, Completed, environment
 from tests.support.reference import tokens
 from tests.support.reference.server import ReferenceBackend
@@ -18,10 +19,10 @@ from tests.support.reference.server import ReferenceBackend
 
 def test_token_prints_a_token_and_nothing_else(backend: ReferenceBackend) -> None:
     """`token` escribe en la salida un token que sirve, y en stderr hasta cuándo y su rol."""
-    completed = run_inside("token", **account(backend, backend.url))
+    completed = run_inside("token", **account(backend))
 
     assert completed.code == 0
-    assert tokens.read(completed.stdout.strip()).role == "admin"
+    assert tokens.read(completed.stdout.strip(), datetime.now(UTC)).email == backend.email
     assert completed.stdout == completed.stdout.strip() + "\n"
     assert "le quedan 30 min" in completed.stderr or "le quedan 29 min" in completed.stderr
     assert "rol admin" in completed.stderr
@@ -34,7 +35,7 @@ def test_token_asks_in_a_terminal_without_echo(backend: ReferenceBackend) -> Non
     master, slave = pty.openpty()
     with subprocess.Popen(
         [*PROGRAM, "token"],
-        env=environment(BACKEND_URL=backend.url),
+        env=environment(**addresses(backend)),
         cwd="/",
         stdin=slave,
         stderr=slave,
@@ -57,7 +58,7 @@ def test_token_asks_in_a_terminal_without_echo(backend: ReferenceBackend) -> Non
         os.close(master)
 
     assert process.returncode == 0
-    assert tokens.read(printed.removesuffix("\n")).email == backend.email
+    assert tokens.read(printed.removesuffix("\n"), datetime.now(UTC)).email == backend.email
     assert backend.password not in seen.decode()
 
 
@@ -82,7 +83,7 @@ def test_token_without_account_nor_terminal_is_78() -> None:
 def test_token_check_says_where_it_comes_from_and_how_long_it_lives(backend: ReferenceBackend, tmp_path: Path) -> None:
     """`token --check` dice de dónde sale cada token y cuánto le queda, sin enseñarlo ni hablar con nadie."""
     cache = tmp_path / "token"
-    run_inside("run-once", **account(backend, backend.url, TOKEN_CACHE_FILE=cache))
+    run_inside("run-once", **account(backend, TOKEN_CACHE_FILE=cache))
     secret = backend.token(600)
     before = len(backend.requests())
 
@@ -90,7 +91,7 @@ def test_token_check_says_where_it_comes_from_and_how_long_it_lives(backend: Ref
         return run_inside("token", "--check", **{"BACKEND_URL": backend.url, **env})
 
     static = checked(BACKEND_JWT_TOKEN=secret)
-    cached = checked(**account(backend, backend.url, TOKEN_CACHE_FILE=cache))
+    cached = checked(**account(backend, TOKEN_CACHE_FILE=cache))
     expired = checked(BACKEND_JWT_TOKEN=backend.token(-60))
     nothing = checked()
 

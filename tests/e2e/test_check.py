@@ -14,6 +14,7 @@ from estado_eventos.config import envfile as check_envfile
 from tests.e2e import wheelhouse
 from tests.e2e.container import Container
 from tests.support.faults import FaultyServer, answer
+from tests.support.inside import settings_text
 from tests.support.reference.server import ReferenceBackend
 
 SETTINGS = "/etc/estado-eventos/estado-eventos.env"
@@ -66,8 +67,7 @@ def machine(wheels: dict[str, Path]) -> Iterator[Container]:
 
 def test_it_sees_who_runs_the_program(machine: Container, backend: ReferenceBackend) -> None:
     """`check` distingue ninguno, temporizador, temporizador parado, los dos y solo cron, y dice cómo se arregla."""
-    settings = f"BACKEND_URL={backend.url}\nBACKEND_EMAIL={backend.email}\nBACKEND_PASSWORD='{backend.password}'\n"
-    machine.put(SETTINGS, settings, 0o600)
+    machine.put(SETTINGS, settings_text(backend), 0o600)
     seen = {"ninguno": machine.run(CHECK)}
     machine.run([*SCHEDULE, "install", "systemd"], timeout=120)
     machine.run(["systemctl", "start", "estado-eventos.service"])

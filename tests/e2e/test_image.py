@@ -16,6 +16,7 @@ import pytest
 from tests.e2e import podman, wheelhouse
 from tests.e2e.podman import Podman
 from tests.e2e.rootfs import rootfs
+from tests.support.inside import account
 from tests.support.program import Completed
 from tests.support.reference.server import ReferenceBackend
 
@@ -75,12 +76,7 @@ def state(tmp_path: Path) -> Path:
 
 def options(backend: ReferenceBackend, state: Path, **settings: object) -> list[str]:
     """Las de `podman run` para una pasada contra ese backend, con la cuenta en el entorno."""
-    chosen = {
-        "BACKEND_URL": backend.url,
-        "BACKEND_EMAIL": backend.email,
-        "BACKEND_PASSWORD": backend.password,
-        **settings,
-    }
+    chosen = account(backend, None, **settings)
     return [*CONFINED, f"--volume={state}:{STATE}", *(f"--env={name}={value}" for name, value in chosen.items())]
 
 
@@ -130,10 +126,12 @@ def test_the_command_of_the_readme(image: Podman, backend: ReferenceBackend, tmp
         os.chown(secrets / name, USER, USER)
     (written,) = re.findall(r"^# docker (run .+?)\n```", DOCUMENT, re.MULTILINE | re.DOTALL)
     written = written.replace("\\\n", "")
-    here = {"https://admin.ejemplo.es": backend.url, "/etc/estado-eventos/secrets": str(secrets)}
+    here = {"https://admin.ejemplo.es": backend.auth_url, "/etc/estado-eventos/secrets": str(secrets)}
     for theirs, ours in here.items():
         assert theirs in written
         written = written.replace(theirs, ours)
+    # El del documento lo tiene todo en la raíz.
+    backend.configure(prefix="")
     backend.add_events(due_start=1)
 
     done = [image.run(*shlex.split(written), check=False) for _ in range(2)]

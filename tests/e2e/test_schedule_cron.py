@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e import wheelhouse
 from tests.e2e.container import Container
+from tests.support.inside import settings_text
 from tests.support.reference.server import ReferenceBackend
 
 SETTINGS = "/etc/estado-eventos/estado-eventos.env"
@@ -33,8 +34,7 @@ def crontab(container: Container) -> str:
 
 def test_good_minutes_are_silent_and_bad_ones_send_one_mail(machine: Container, backend: ReferenceBackend) -> None:
     """Cron mueve lo que toca sin mandar correo; un minuto con un evento que falla manda uno, con el motivo."""
-    account = f"BACKEND_URL={backend.url}\nBACKEND_EMAIL={backend.email}\nBACKEND_PASSWORD='{backend.password}'\n"
-    machine.put(SETTINGS, account, 0o600)
+    machine.put(SETTINGS, settings_text(backend), 0o600)
     mails = len(machine.mails())
     backend.add_events(due_start=3, due_finish=2)
     machine.run([*SCHEDULE, "install", "cron"], timeout=120)
@@ -94,8 +94,7 @@ def test_two_backends_side_by_side(machine: Container, backend: ReferenceBackend
     with ReferenceBackend() as other:
         servers = dict(zip(names, (backend, other), strict=True))
         for name, server in servers.items():
-            account = f"BACKEND_URL={server.url}\nBACKEND_EMAIL={server.email}\nBACKEND_PASSWORD='{server.password}'\n"
-            machine.put(f"/etc/estado-eventos/{name}.env", account, 0o600)
+            machine.put(f"/etc/estado-eventos/{name}.env", settings_text(server), 0o600)
             machine.run([*SCHEDULE, "install", "cron", "--name", name], timeout=120)
             server.add_events(due_start=2)
 

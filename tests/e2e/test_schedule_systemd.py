@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e import wheelhouse
 from tests.e2e.container import Container
+from tests.support.inside import settings_text
 from tests.support.reference.server import ReferenceBackend
 
 SETTINGS = "/etc/estado-eventos/estado-eventos.env"
@@ -29,8 +30,7 @@ def server(wheels: dict[str, Path]) -> Iterator[Container]:
 @pytest.fixture
 def scheduled(server: Container, backend: ReferenceBackend) -> Iterator[Container]:
     """El mismo, con el temporizador instalado para el backend de la prueba; al acabar, se quita."""
-    account = f"BACKEND_URL={backend.url}\nBACKEND_EMAIL={backend.email}\nBACKEND_PASSWORD='{backend.password}'\n"
-    server.put(SETTINGS, account, 0o600)
+    server.put(SETTINGS, settings_text(backend), 0o600)
     server.run(["estado-eventos", "schedule", "install", "systemd"], timeout=120)
     yield server
     server.run(["estado-eventos", "schedule", "remove", "systemd"])
@@ -126,7 +126,8 @@ def test_the_token_is_kept_between_passes(scheduled: Container, backend: Referen
 
 def test_secrets_may_live_in_the_credential_store(scheduled: Container, backend: ReferenceBackend) -> None:
     """La contraseña puede estar en /etc/credstore, que solo lee root, y el archivo no tenerla."""
-    scheduled.put(SETTINGS, f"BACKEND_URL={backend.url}\nBACKEND_EMAIL={backend.email}\n", 0o644)
+    *settings, _password = settings_text(backend).splitlines(keepends=True)
+    scheduled.put(SETTINGS, "".join(settings), 0o644)
     scheduled.put("/etc/credstore/estado-eventos.BACKEND_PASSWORD", backend.password + "\n", 0o600)
 
     assert run_now(scheduled) == 0
@@ -188,8 +189,7 @@ def test_a_second_backend_has_its_own_schedule(scheduled: Container, backend: Re
     """`--name aula2 --interval 10` es otro temporizador, con su backend y su ritmo, al lado del primero."""
     command = ["estado-eventos", "schedule"]
     with ReferenceBackend() as other:
-        account = f"BACKEND_URL={other.url}\nBACKEND_EMAIL={other.email}\nBACKEND_PASSWORD='{other.password}'\n"
-        scheduled.put("/etc/estado-eventos/aula2.env", account, 0o600)
+        scheduled.put("/etc/estado-eventos/aula2.env", settings_text(other), 0o600)
         scheduled.run([*command, "install", "systemd", "--name", "aula2", "--interval", "10"], timeout=120)
         backend.add_events(due_start=2)
         other.add_events(due_start=3)

@@ -25,7 +25,7 @@ def test_the_metrics_count_what_happened(backend: ReferenceBackend, tmp_path: Pa
     backend.add_events(broken_start=1, offset=-30)
     before = time.time()
 
-    completed = run_inside("run-once", "--json", **account(backend, backend.url), **files(tmp_path))
+    completed = run_inside("run-once", "--json", **account(backend), **files(tmp_path))
 
     found = samples((tmp_path / "estado.prom").read_text())
     assert completed.code == 1

@@ -17,6 +17,7 @@ from readme_renderer.markdown import render
 
 from estado_eventos import __version__
 from tests.support.endpoint import HEALTH, Activation, Reply
+from tests.support.inside import account
 from tests.support.program import environment
 from tests.support.reference.server import ReferenceBackend
 from tools import dist
@@ -137,12 +138,11 @@ def test_the_wheel_works_on_every_python_we_promise(program: Path, backend: Refe
     backend.add_events(due_start=2, due_finish=1, future=1, public_ids=["a", "b", "c", "d"])
     empty = tmp_path / "vacío.env"
     empty.touch()
-    account = {"BACKEND_URL": backend.url, "BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password}
     files = {"METRICS_FILE": tmp_path / "eventos.prom", "REPORT_FILE": tmp_path / "informe.json"}
 
     def ask(*arguments: str) -> str:
         command = [str(program), f"--env-file={empty}", *arguments]
-        env = environment(**account, **files)
+        env = environment(**account(backend), **files)
         done = subprocess.run(command, env=env, cwd="/", capture_output=True, encoding="utf-8", check=False)
         assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
         return done.stdout

@@ -16,6 +16,7 @@ from estado_eventos.config.sources import load
 from estado_eventos.reconcile.signals import GRACE_SECONDS
 from estado_eventos.schedule.calendar import cron_fields
 from estado_eventos.schedule.job import GRACE_SECONDS as START_SECONDS
+from tests.support.inside import addresses
 from tests.support.program import run
 from tests.support.reference.server import ReferenceBackend
 
@@ -180,7 +181,7 @@ def test_the_pods_do_all_the_work_between_them(backend: ReferenceBackend, tmp_pa
     built = _read(_build("shards"))
     env = built["ConfigMap"]["data"] | _variables(built["CronJob"])
     # Kubernetes los da; la dirección y el sitio son los de aquí.
-    env |= {"BACKEND_URL": backend.url, "CREDENTIALS_DIRECTORY": str(secrets)}
+    env |= addresses(backend) | {"CREDENTIALS_DIRECTORY": str(secrets)}
 
     arguments = _container(built["CronJob"])["args"]
     completed = [run(*arguments, env={**env, "JOB_COMPLETION_INDEX": index}) for index in range(SHARDS)]

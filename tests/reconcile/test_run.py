@@ -116,7 +116,7 @@ def test_a_signal_before_the_pass_starts_is_told(backend: ReferenceBackend, tmp_
     files = {"METRICS_FILE": tmp_path / "estado.prom", "REPORT_FILE": tmp_path / "informe.json"}
     trap = sabotage(tmp_path / "trampa", _KILL_AT_THE_START.format(name=name))
 
-    completed = run("run-once", "--json", env=account(backend, backend.url) | files | trap)
+    completed = run("run-once", "--json", env=account(backend) | files | trap)
 
     assert completed.code == 75
     assert completed.report["error"] == f"la interrumpió {name}"

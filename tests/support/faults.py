@@ -161,8 +161,9 @@ def crowd(number: int) -> Rule:
 
 @dataclass
 class FaultyServer:
-    """Atiende cada conexión en un hilo. `upstream` es la URL del backend de verdad, si lo hay; con `tls`, es https.
+    """Atiende cada conexión en un hilo; con `tls`, es https. `upstream` es la BACKEND_URL del backend que hay detrás.
 
+    Como un proxy, publica en su raíz la API que allí cuelga de un prefijo; lo demás, donde está.
     `greeting`, si lo hay, dice qué hacer con la enésima conexión sin leer nada de ella; `None`, atenderla.
     """
 
@@ -286,10 +287,12 @@ class FaultyServer:
         upstream = urlsplit(self.upstream)
         headers = {name: value for name, value in request.headers.items() if name not in {"connection", "host"}}
         with closing(HTTPConnection(upstream.hostname or "", upstream.port, timeout=30)) as client:
-            client.request(request.method, request.path, request.body, headers)
+            prefix = upstream.path if request.path.startswith("/api/") else ""
+            client.request(request.method, prefix + request.path, request.body, headers)
             response = client.getresponse()
             body = response.read()
         head = f"HTTP/1.1 {response.status} {response.reason}\r\nContent-Type: application/json\r\n"
+        head += f"Date: {response.headers['Date']}\r\n"
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

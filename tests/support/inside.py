@@ -75,4 +75,14 @@ def endure(server: FaultyServer, *arguments: str, seconds: float = 8, **variable
 def account(backend: ReferenceBackend, url: str | None = None, **variables: object) -> dict[str, Any]:
     """La configuración de quien inicia sesión, en el backend o en lo que haya delante de él (`url`)."""
     secrets = {"BACKEND_EMAIL": backend.email, "BACKEND_PASSWORD": backend.password}
-    return {"BACKEND_URL": url or backend.url, **secrets, **variables}
+    return {**addresses(backend, url), **secrets, **variables}
+
+
+def addresses(backend: ReferenceBackend, url: str | None = None) -> dict[str, Any]:
+    """Dónde está el backend: la API bajo su prefijo y `/auth/` en la raíz; o `url`, que lo tiene todo en la suya."""
+    return {"BACKEND_URL": url} if url else {"BACKEND_URL": backend.url, "AUTH_URL": backend.auth_url}
+
+
+def settings_text(backend: ReferenceBackend, **variables: object) -> str:
+    """Un archivo de configuración con la cuenta del backend, que también entiende systemd."""
+    return "".join(f"{name}='{value}'\n" for name, value in account(backend, None, **variables).items())

@@ -157,10 +157,10 @@ class Service(RuleBasedStateMachine):
         states = self.backend.states()
         for event_id, transition in self.due.items():
             if transition.name == verb and states[event_id] != transition.target_status:
-                address = urlsplit(self.backend.url)
+                address = urlsplit(self.backend.url + transition.action_path(event_id))
                 headers = {"Authorization": f"Bearer {self.backend.token()}"}
                 with closing(HTTPConnection(address.hostname or "", address.port, timeout=30)) as client:
-                    client.request("POST", transition.action_path(event_id), headers=headers)
+                    client.request("POST", address.path, headers=headers)
                     assert client.getresponse().status == 200
                 return
 

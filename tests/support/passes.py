@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from estado_eventos.domain.transitions import START, Transition
+from tests.support.inside import addresses
 from tests.support.program import Completed
 from tests.support.reference.contract import EventId
 from tests.support.reference.server import ReferenceBackend
@@ -16,7 +17,7 @@ _STATES = ("programado", "en_progreso", "completado")
 
 def config(backend: ReferenceBackend, url: str | None = None, **variables: object) -> dict[str, object]:
     """La configuración mínima para hablar con el backend, directamente o por otra dirección."""
-    return {"BACKEND_URL": url or backend.url, "BACKEND_JWT_TOKEN": backend.token(), **variables}
+    return {**addresses(backend, url), "BACKEND_JWT_TOKEN": backend.token(), **variables}
 
 
 def posts(backend: ReferenceBackend) -> list[str]:

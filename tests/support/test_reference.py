@@ -1,5 +1,6 @@
-"""El backend de referencia se porta como el real (design.md §2), por HTTP y con bases de datos de verdad."""
+"""La API del backend de referencia se porta como la real (design.md §2), con bases de datos de verdad."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -107,7 +108,8 @@ def test_without_a_lock_the_same_post_twice_at_once_moves_twice(
 def test_only_administrators_with_a_valid_token_pass(server: ReferenceBackend, api: httpx.Client) -> None:
     """Sin token, o con uno malo o caducado, 401; con otro papel, 403; y nada se mueve."""
     (event_id,) = server.add_events(due_start=1)
-    forged = jwt.encode({"email": "x", "role": "admin", "exp": 2**31}, "otra clave de más de 32 bytes, falsa")
+    claims = jwt.decode(server.token(), options={"verify_signature": False})
+    forged = jwt.encode(claims, "otra clave de más de 32 bytes, falsa")
     refused = {"": 401, "Bearer x": 401, "Basic YTpi": 401, f"Bearer {forged}": 401}
     refused |= {f"Bearer {server.token(life_seconds=-1)}": 401, f"Bearer {server.token(role='docente')}": 403}
     for authorization, status in refused.items():
@@ -118,41 +120,45 @@ def test_only_administrators_with_a_valid_token_pass(server: ReferenceBackend, a
     assert server.history() == []
     superadmin = api.get(f"{EVENTS}/pending-start/", headers=_bearer(server.token(role="superadmin")))
     assert superadmin.status_code == 200
-    server.configure(require_token=False)
-    assert httpx.get(f"{server.url}{EVENTS}/pending-start/", trust_env=False).status_code == 200
 
 
 def test_login_gives_a_token_that_works(server: ReferenceBackend, api: httpx.Client) -> None:
     """Correo y contraseña dan un token de media hora; el papel del usuario decide si sirve."""
     credentials = {"email": server.email, "password": server.password}
-    answer = api.post("/auth/login/", json=credentials).raise_for_status().json()
+    before = int(time.time())
+    answer = api.post(f"{server.auth_url}/auth/login/", json=credentials).raise_for_status().json()
     claims = jwt.decode(answer["token"], options={"verify_signature": False})
-    assert claims["exp"] - claims["iat"] == 1800
+    assert claims.keys() == {"user_id", "email", "exp"}
+    assert (claims["user_id"], claims["email"]) == (answer["user"]["id"], server.email)
+    assert before + 1800 <= claims["exp"] <= time.time() + 1800
     assert answer["user"] == {"id": answer["user"]["id"], "email": server.email, "role": "admin"}
     assert api.get(f"{EVENTS}/pending-start/", headers=_bearer(answer["token"])).status_code == 200
 
     teacher = {"email": "docente@example.com", "password": "otra"}
     server.add_user(**teacher, role="docente")
-    token = api.post("/auth/login/", json=teacher).json()["token"]
+    token = api.post(f"{server.auth_url}/auth/login/", json=teacher).json()["token"]
     assert _refused(api.get(f"{EVENTS}/pending-start/", headers=_bearer(token)), 403, "permisos")
 
     server.set_password("nueva")
     unknown = {"email": "nadie@example.com", "password": "x"}
     bodies: list[dict[str, str] | None] = [credentials, unknown, {}, None]
     for body in bodies:
-        assert _refused(api.post("/auth/login/", json=body), 401, "Credenciales inválidas")
-    assert api.post("/auth/login/", json=credentials | {"password": "nueva"}).status_code == 200
+        assert _refused(api.post(f"{server.auth_url}/auth/login/", json=body), 401, "Credenciales inválidas")
+    assert api.post(f"{server.auth_url}/auth/login/", json=credentials | {"password": "nueva"}).status_code == 200
 
 
 def test_only_a_valid_token_can_be_refreshed(server: ReferenceBackend, api: httpx.Client) -> None:
     """Un token vigente se cambia por otro con la vida configurada; caducado o roto, 401."""
     server.configure(token_seconds=77)
-    fresh = api.post("/auth/refresh-token/", json={"token": server.token(life_seconds=60)}).json()["token"]
+    before = int(time.time())
+    url = f"{server.auth_url}/auth/refresh-token/"
+    fresh = api.post(url, json={"token": server.token(life_seconds=60)}).json()["token"]
     claims = jwt.decode(fresh, options={"verify_signature": False})
-    assert claims["exp"] - claims["iat"] == 77
+    assert claims.keys() == {"user_id", "email", "exp"}
+    assert before + 77 <= claims["exp"] <= time.time() + 77
     assert api.get(f"{EVENTS}/pending-start/", headers=_bearer(fresh)).status_code == 200
     for token in (server.token(life_seconds=-1), "a.b.c"):
-        assert _refused(api.post("/auth/refresh-token/", json={"token": token}), 401, "inválido o expirado")
+        assert _refused(api.post(url, json={"token": token}), 401, "inválido o expirado")
 
 
 def test_lists_take_the_other_shapes(server: ReferenceBackend, api: httpx.Client) -> None:
@@ -186,28 +192,38 @@ def test_public_ids_and_integers_live_together(server: ReferenceBackend, api: ht
     assert [change.event_id for change in server.history()] == [names[1]]
 
 
-def test_the_api_can_hang_under_a_prefix(server: ReferenceBackend, api: httpx.Client) -> None:
-    """Con prefijo, la API está solo debajo (fuera, el 404 en HTML de Django) y `/auth/` en la raíz."""
-    server.configure(prefix="/events", list_shape="pages", page_size=1)
+@pytest.mark.parametrize("prefix", [None, "/otro", ""])
+def test_the_api_hangs_under_a_prefix(server: ReferenceBackend, api: httpx.Client, prefix: str | None) -> None:
+    """La API está solo bajo `/events`, otro prefijo o ninguno (fuera, el 404 de Django); `/auth/`, en la raíz."""
+    root = server.auth_url
+    if prefix is not None:
+        server.configure(prefix=prefix)
+    assert server.url == root + ("/events" if prefix is None else prefix)
+    server.configure(list_shape="pages", page_size=1)
     server.add_events(due_start=2)
-    page = api.get(f"/events{EVENTS}/pending-start/").json()
-    assert page["next"] == f"{server.url}/events{EVENTS}/pending-start/?page=2"
-    outside = api.get(f"{EVENTS}/pending-start/")
-    assert outside.status_code == 404
-    assert outside.headers["Content-Type"].startswith("text/html")
+    page = api.get(f"{server.url}{EVENTS}/pending-start/").json()
+    assert page["next"] == f"{server.url}{EVENTS}/pending-start/?page=2"
+    nowhere = {f"{root}/nada{EVENTS}/pending-start/", f"{server.url}/nada/", f"{root}{EVENTS}/pending-start/"}
+    outside = [api.get(url) for url in nowhere - {f"{server.url}{EVENTS}/pending-start/"}]
+    assert {answer.status_code for answer in outside} == {404}
+    assert all(answer.headers["Content-Type"].startswith("text/html") for answer in outside)
     credentials = {"email": server.email, "password": server.password}
-    assert api.post("/auth/login/", json=credentials).status_code == 200
-    assert api.post("/events/auth/login/", json=credentials).status_code == 404
+    assert api.post(f"{root}/auth/login/", json=credentials).status_code == 200
+    assert api.post(f"{root}/events/auth/login/", json=credentials).status_code == 404
 
 
 def test_reset_leaves_everything_as_at_the_start(server: ReferenceBackend, api: httpx.Client) -> None:
-    """Tras `reset` no quedan eventos, historial, peticiones, opciones ni contraseñas de antes."""
+    """Tras `reset` no queda nada de antes: eventos, historial, llamadas, peticiones, opciones ni contraseñas."""
     (event_id,) = server.add_events(due_start=1)
     api.post(f"{EVENTS}/{event_id}/start/")
-    server.configure(list_shape="list")
+    api.post(f"{server.auth_url}/analysis/process-event-completion/", json={"event_id": event_id})
+    before = server.url
+    server.configure(list_shape="list", prefix="/otro", clock_offset_seconds=-7200, require_token=False)
     server.set_password("nueva")
     server.reset()
-    assert (server.states(), server.history(), server.requests()) == ({}, [], [])
+    assert (server.states(), server.history(), server.follow_ups(), server.requests()) == ({}, [], [], [])
+    assert server.url == before
+    assert httpx.get(f"{server.url}{EVENTS}/pending-start/", trust_env=False).status_code == 401
     assert api.get(f"{EVENTS}/pending-start/").json() == {"results": []}
     credentials = {"email": server.email, "password": server.password}
-    assert api.post("/auth/login/", json=credentials).status_code == 200
+    assert api.post(f"{server.auth_url}/auth/login/", json=credentials).status_code == 200

@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -47,7 +48,7 @@ def test_every_request_is_logged_once_whatever_process_answers() -> None:
         logged = server.requests()
     assert sorted(str(one.request_id) for one in logged) == ids
     assert {(one.method, one.path, one.status, one.authorization) for one in logged} == {
-        ("GET", f"{PENDING}?x=1", 200, token),
+        ("GET", f"/events{PENDING}?x=1", 200, token),
     }
     # La latencia configurada por un proceso vale en los dos.
     assert min(one.answered_at - one.arrived_at for one in logged) > 0.019
@@ -55,7 +56,7 @@ def test_every_request_is_logged_once_whatever_process_answers() -> None:
 
 def test_a_server_that_cannot_start_says_why(backend: ReferenceBackend) -> None:
     """Si el puerto está ocupado, la prueba se entera del motivo en vez de esperar."""
-    port = int(backend.url.rpartition(":")[2])
+    port = urlsplit(backend.url).port or 0
     with pytest.raises(RuntimeError, match="Address already in use"):
         ReferenceBackend(port=port).start()
 
@@ -97,7 +98,7 @@ def test_the_command_serves_until_told_to_stop(tmp_path: Path, ending: signal.Si
         with httpx.Client(base_url=ready["url"], headers=headers, trust_env=False) as client:
             assert len(client.get(PENDING).json()["results"]) == 3
             assert len(client.get(PENDING.replace("start", "finish")).json()["results"]) == 2
-            assert client.post("/_control/states/", json={}).status_code == 404
+            assert client.post(f"{ready['auth_url']}/_control/states/", json={}).status_code == 404
         if ending is None:
             process.stdin.close()
         else:

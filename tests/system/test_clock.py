@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.faults import Fault, FaultyServer
+from tests.support.inside import account
 from tests.support.passes import moved_once
 from tests.support.program import run, start, wait
 from tests.support.reference.server import ReferenceBackend
@@ -50,9 +51,7 @@ def test_a_clock_that_jumps_in_mid_pass_costs_no_event(
     backend.configure(latency_ms=50)
     ids = backend.add_events(due_start=40)
     env = {
-        "BACKEND_URL": backend.url,
-        "BACKEND_EMAIL": backend.email,
-        "BACKEND_PASSWORD": backend.password,
+        **account(backend),
         "TOKEN_CACHE_FILE": tmp_path / "token",
         "METRICS_FILE": tmp_path / "estado.prom",
         "MAX_CONCURRENCY": 2,

@@ -51,7 +51,7 @@ def test_a_spoiled_disk_keeps_the_old_files(backend: ReferenceBackend, tmp_path:
     files = {variable: disk / name for variable, name in names.items()}
     spoil, heal = _SPOILED_DISKS[state]
     shell = ["unshare", "--mount", "bash", "-c", _DISK, "bash", str(disk), str(out), *PROGRAM, "run-once", "-q"]
-    env = environment(**account(backend, backend.url), **files, SPOIL=spoil, HEAL=heal)
+    env = environment(**account(backend), **files, SPOIL=spoil, HEAL=heal)
 
     subprocess.run(shell, env=env, cwd="/", check=True, timeout=60)
 

@@ -18,6 +18,7 @@ from tests.support.faults import (
     Spoiled,
 )
 from tests.support.forked import ForkServer, Running
+from tests.support.inside import account
 from tests.support.passes import LONG, changes, total
 from tests.support.program import start
 from tests.support.reference.server import ReferenceBackend
@@ -50,7 +51,7 @@ def _killed_by_request(
         return Fault.CUT if how == HOWS[0] else Fault.CUT_AFTER_APPLYING
 
     with FaultyServer(deadly, backend.url) as server:
-        running = forks.start("run-once", env={**env, "BACKEND_URL": server.url})
+        running = forks.start("run-once", env=env | {"BACKEND_URL": server.url, "AUTH_URL": server.url})
         victim.set_result(running)
         return running.wait().code
 
@@ -85,13 +86,7 @@ def test_killed_a_hundred_times_nothing_moves_twice(
     dice = random.Random(seed)  # noqa: S311  Siempre los mismos momentos.
     files = {"TOKEN_CACHE_FILE": "token", "METRICS_FILE": "m.prom", "REPORT_FILE": "r.json"}
     env: dict[str, object] = {name: tmp_path / file for name, file in files.items()}
-    env |= {
-        "BACKEND_EMAIL": backend.email,
-        "BACKEND_PASSWORD": backend.password,
-        "PASS_TIMEOUT": LONG,
-        "SCHEDULER_INTERVAL_SECONDS": 3600,
-    }
-    env |= {"BACKEND_URL": backend.url}
+    env |= account(backend, PASS_TIMEOUT=LONG, SCHEDULER_INTERVAL_SECONDS=3600)
     ids: list[int | str] = []
     deaths = 0
     while deaths < times:

@@ -31,7 +31,7 @@ _USELESS = [">&-", "2>&-", "<&-", ">&- 2>&- <&-", ">/dev/full", "2>/dev/full", "
 def test_useless_outputs_cost_no_event(backend: ReferenceBackend, redirections: str, arguments: list[str]) -> None:
     """Con la salida, el registro o la entrada cerrados o llenos: 0, todo movido, y por donde se puede no hay quejas."""
     ids = backend.add_events(due_start=3, due_finish=3)
-    env = environment(**account(backend, backend.url))
+    env = environment(**account(backend))
     command = ["sh", "-c", f'exec "$@" {redirections}', "sh", *PROGRAM, "run-once", *arguments]
 
     finished = subprocess.run(command, env=env, cwd="/", check=False, capture_output=True, timeout=60)
@@ -67,7 +67,7 @@ def test_a_reader_that_leaves_costs_no_event(backend: ReferenceBackend, command:
     shell = ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}", "bash", *PROGRAM, "run-once"]
 
     finished = subprocess.run(
-        shell, env=environment(**account(backend, backend.url)), cwd="/", check=False, capture_output=True, timeout=60
+        shell, env=environment(**account(backend)), cwd="/", check=False, capture_output=True, timeout=60
     )
 
     assert finished.returncode == 0
@@ -82,7 +82,7 @@ def test_a_signal_ends_a_pass_whose_log_nobody_reads(backend: ReferenceBackend, 
     """Parada porque nadie lee el registro (un Ctrl-S, un paginador), una señal la acaba igual: 75 y su informe."""
     backend.add_events(due_start=150)
     report_file = tmp_path / "informe.json"
-    with start("start", "--json", env=account(backend, backend.url, REPORT_FILE=report_file)) as stuck:
+    with start("start", "--json", env=account(backend, REPORT_FILE=report_file)) as stuck:
         assert stuck.stderr
         # Su tubería de errores, pequeña, se llena a media pasada.
         fcntl.fcntl(stuck.stderr, fcntl.F_SETPIPE_SZ, 4096)

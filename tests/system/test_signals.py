@@ -146,7 +146,7 @@ def test_nohup_is_obeyed(backend: ReferenceBackend, name: str, code: int) -> Non
     backend.configure(latency_ms=50)
     ids = backend.add_events(due_start=100)
     number = signal.Signals[name]
-    env = account(backend, backend.url)
+    env = account(backend)
     process = start("start", "--json", env=env, preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
     until(lambda: moves(backend), process)
     process.send_signal(number)
@@ -160,7 +160,7 @@ def test_sigpipe_is_nobody_leaving(backend: ReferenceBackend) -> None:
     """SIGPIPE no corta la pasada: 0, todo movido."""
     backend.configure(latency_ms=50)
     ids = backend.add_events(due_start=20)
-    process = start("start", "--json", env=account(backend, backend.url))
+    process = start("start", "--json", env=account(backend))
     until(lambda: moves(backend), process)
     process.send_signal(signal.SIGPIPE)
 
@@ -189,7 +189,7 @@ def test_a_terminal_that_hangs_up(
     ids = backend.add_events(due_start=60)
     report_file = tmp_path / "informe.json"
     master, slave = pty.openpty()
-    env = account(backend, backend.url, REPORT_FILE=report_file, TERM="xterm", LOG_LEVEL="WARNING", MAX_CONCURRENCY=2)
+    env = account(backend, REPORT_FILE=report_file, TERM="xterm", LOG_LEVEL="WARNING", MAX_CONCURRENCY=2)
     process = subprocess.Popen(
         [*PROGRAM, "start"],
         env=environment(**env),

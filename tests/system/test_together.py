@@ -51,8 +51,8 @@ def test_eight_at_once_on_eight_machines(postgres_backend: ReferenceBackend) -> 
     después (400) no es un fallo: la lista dice que ya está.
     """
     ids = postgres_backend.add_events(due_start=240, due_finish=160)
-    port = urlsplit(postgres_backend.url).port
-    urls = [f"http://{host}:{port}" for host in SPELLINGS]
+    there = urlsplit(postgres_backend.url)
+    urls = [f"http://{host}:{there.port}{there.path}" for host in SPELLINGS]
 
     rivals = [start("run-once", "--json", "--quiet", env=unhurried(postgres_backend, url)) for url in urls]
     completed = [wait(rival, LONG) for rival in rivals]

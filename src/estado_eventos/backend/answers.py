@@ -1,13 +1,12 @@
 """Lo que el backend contesta y lo que significa: de bytes a datos o a un error con nombre, sin red."""
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from estado_eventos.backend.errors import BackendError, Denied, Refused, Unavailable, WrongProtocol
 from estado_eventos.config.redactor import Redactor
@@ -46,6 +45,14 @@ class Page:
     cut: bool = False
 
 
+class Grant(NamedTuple):
+    """Lo que da `/auth/`: un token, de qué rol es su usuario, si lo dice, y qué hora era allí."""
+
+    token: str
+    role: str | None
+    at: datetime | None
+
+
 def read_page(transition: Transition, answer: Answer) -> Page:
     """Entiende la respuesta a una lista: `{"results": […]}`, páginas de DRF o una lista sin más.
 
@@ -81,8 +88,8 @@ def read_applied(transition: Transition, answer: Answer) -> str:
     return printable(status, 64) if isinstance(status, str) and answer.is_quotable else transition.target_status
 
 
-def read_token(answer: Answer, redactor: Redactor) -> str:
-    """El token que da `/auth/login/` o `/auth/refresh-token/`.
+def read_token(answer: Answer, redactor: Redactor) -> Grant:
+    """El token que da `/auth/login/` o `/auth/refresh-token/`, que desde ahora se tacha.
 
     Lanza `Denied` si no acepta las credenciales, `Unavailable` o `WrongProtocol`.
     """
@@ -98,12 +105,19 @@ def read_token(answer: Answer, redactor: Redactor) -> str:
     if _is_unwell(answer.status):
         raise _unavailable(answer, "no se puede iniciar sesión: ")
     content = _parse(answer.body) if answer.status == 200 else None
-    token = content.get("token") if isinstance(content, dict) else None
+    content = content if isinstance(content, dict) else {}
+    token = content.get("token")
     if not isinstance(token, str) or not is_token(token):
         raise WrongProtocol(
             f"HTTP {answer.status} sin token al iniciar sesión", "Compruebe AUTH_URL", status=answer.status
         )
-    return token
+    redactor.add(token)
+    return Grant(token, _role(content.get("user"), redactor), read_date(answer.headers.get("date", "")))
+
+
+def _role(user: object, redactor: Redactor) -> str | None:
+    role = user.get("role") if isinstance(user, dict) else None
+    return redactor.clean_text(role) if isinstance(role, str) and not redactor.is_blind else None
 
 
 def _list_error(answer: Answer) -> BackendError:
@@ -178,11 +192,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:12])
+    moment = read_date(value)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds()) if moment else None
+
+
+def read_date(value: str) -> datetime | None:
+    """Una fecha de HTTP (RFC 9110 §5.6.7); `None` si no se entiende."""
     try:
         moment = parsedate_to_datetime(value)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = (moment - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

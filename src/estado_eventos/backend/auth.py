@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -180,8 +180,9 @@ class BearerAuth(Signer):
 
     def _take(self, answer: Answer) -> None:
         """Se queda con el token nuevo y lo guarda; lanza `BackendError` si no hay ninguno."""
-        self._token = Token.read(read_token(answer, self.redactor), datetime.now(UTC))
-        self.redactor.add(self._token.text)
+        token, role = Token.granted(read_token(answer, self.redactor)), self._token.role if self._token else None
+        # Al renovarlo no se dice el rol, que es el de antes.
+        self._token = token if token.role else replace(token, role=role)
         self._renewals.succeed(self._token)
         if self._cache:
             self._cache.write(self._token)

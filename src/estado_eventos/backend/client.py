@@ -150,7 +150,7 @@ class Backend:
     async def sign_in(self, account: Account) -> Token:
         """Inicia sesión una vez con esa cuenta; lanza `BackendError`."""
         answer = await self._send_once(0, login_request(self._settings, account, self._headers), signed=False)
-        return Token.read(read_token(answer, Redactor(account.secrets)), datetime.now(UTC))
+        return Token.granted(read_token(answer, Redactor(account.secrets)))
 
     async def status(self, url: str) -> int:
         """El código con que contesta a un GET sin firmar; lanza `BackendError`."""

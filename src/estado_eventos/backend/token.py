@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from estado_eventos.backend.answers import Grant
 from estado_eventos.domain.text import printable, spoken_lag
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Un JWT (RFC 7519). `received_at` es cuándo lo dio el backend, según el reloj de esta máquina, si se sabe."""
+    """Un JWT (RFC 7519). Cuándo lo dio el backend, si se sabe: `received_at` en esta máquina, `issued_at` allí."""
 
     text: str = field(repr=False)
     received_at: datetime | None = None
@@ -20,30 +21,41 @@ class Token:
     role: str | None = None
 
     @classmethod
-    def read(cls, text: str, received_at: datetime | None = None) -> "Token":
-        """Lee lo que el token dice de sí; lo que no se entiende queda a `None`. Nunca falla."""
+    def read(
+        cls, text: str, received_at: datetime | None = None, issued_at: datetime | None = None, role: object = None
+    ) -> "Token":
+        """Lee lo que el token dice de sí; lo que no se entiende queda a `None`. Nunca falla.
+
+        El del backend de verdad no dice cuándo se emitió ni de qué rol es: eso lo sabe quien lo recibió.
+        """
         claims = _claims(text)
-        role = claims.get("role")
         return cls(
             text,
             received_at,
             expires_at=_moment(claims.get("exp")),
-            issued_at=_moment(claims.get("iat")),
+            issued_at=_moment(claims.get("iat")) or issued_at or received_at,
             role=printable(role, 64) if isinstance(role, str) else None,
         )
 
+    @classmethod
+    def granted(cls, grant: Grant) -> "Token":
+        """El que el backend acaba de dar."""
+        return cls.read(grant.token, datetime.now(UTC), grant.at, grant.role)
+
     @property
     def life(self) -> timedelta | None:
-        """Cuánto vive desde que se emite."""
-        return self.expires_at - self.issued_at if self.expires_at and self.issued_at else None
+        """Cuánto vive desde que se emite, si los datos tienen sentido."""
+        life = self.expires_at - self.issued_at if self.expires_at and self.issued_at else timedelta()
+        return life if life > timedelta() else None
 
     def left(self, now: datetime) -> timedelta | None:
         """Cuánto le queda, o `None` si no se sabe.
 
         De un token que dio el backend cuenta su vida desde que llegó: así no importa que los relojes no coincidan.
+        Si llegó «más tarde» que ahora es que el reloj ha saltado, y no le queda más que su vida.
         """
-        if self.received_at and self.life:
-            return self.received_at + self.life - now
+        if self.received_at:
+            return self.life - max(now - self.received_at, timedelta()) if self.life else None
         return self.expires_at - now if self.expires_at else None
 
     def expired(self, now: datetime) -> bool:

@@ -41,7 +41,10 @@ class TokenCache:
         """El token guardado, si el archivo es de fiar y es de esta cuenta."""
         try:
             entry = json.loads(read_file(self.path, _MAX_BYTES, private=True))
-            token = Token.read(entry["token"], datetime.fromtimestamp(entry["received_at"], UTC))
+            received_at = datetime.fromtimestamp(entry["received_at"], UTC)
+            # Las versiones anteriores no guardaban cuándo se emitió ni el rol.
+            issued_at = datetime.fromtimestamp(entry.get("issued_at", entry["received_at"]), UTC)
+            token = Token.read(entry["token"], received_at, issued_at, entry.get("role"))
             owner, usable = (entry["backend"], entry["account"]), is_token(token.text)
         except FileNotFoundError:
             return CachedToken()
@@ -63,6 +66,8 @@ class TokenCache:
             "backend": self.backend,
             "account": self.account,
             "received_at": received_at.timestamp(),
+            "issued_at": (token.issued_at or received_at).timestamp(),
+            "role": token.role,
             "token": token.text,
         }
         try:

@@ -56,9 +56,9 @@ class _Api:
         return self.login if isinstance(self.login, BackendError) and not self.held else None
 
     @property
-    def role(self) -> str:
-        """El rol del token con que se leyeron las listas."""
-        return next((token.role for token in _tokens(self.held, self.login) if token.role), "desconocido")
+    def role(self) -> str | None:
+        """El rol del token con que se pidieron las listas, que es el primero, si se sabe."""
+        return next((token.role for token in _tokens(self.held, self.login)), None)
 
 
 async def examine(loaded: Loaded, held: Token | None) -> AsyncIterator[Finding]:
@@ -151,7 +151,7 @@ def _failure(where: str, error: BackendError, api: _Api) -> Finding:
     if isinstance(error, WrongProtocol) and api.moved:
         cure = _move(api, api.moved)
     if isinstance(error, Denied) and error.status == httpx.codes.FORBIDDEN:
-        message += f" (el token es de rol {api.role})"
+        message += f" (el token es de rol {api.role})" if api.role else ""
         cure = f"{cure}: ponga en BACKEND_EMAIL y BACKEND_PASSWORD la cuenta de uno"
     decides = blocker is None or gravest((error.code, blocker.code)) is blocker.code
     return problem("list", f"{where}: {message}", cure or _SEE_LOG, error.code if decides else ExitCode.OK)

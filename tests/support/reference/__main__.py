@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from tests.support.reference.contract import DEFAULT_EMAIL, DEFAULT_PASSWORD, DEFAULT_TOKEN_SECONDS
+from tests.support.reference.contract import DEFAULT_EMAIL, DEFAULT_PASSWORD, DEFAULT_PREFIX, DEFAULT_TOKEN_SECONDS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,8 +25,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--workdir", help="dónde van SQLite y el registro; por defecto, un directorio que se borra al acabar")
     add("--iterations", type=int, default=0, help="vueltas de PBKDF2 (0: las de Django)")
     add("--token-seconds", type=int, default=DEFAULT_TOKEN_SECONDS, help="vida de un token (%(default)s)")
-    add("--prefix", type=_prefix, default="", help="ruta bajo la que queda la API, como /events")
-    add("--no-auth", action="store_true", help="la API no pide token")
+    add(
+        "--prefix", type=_prefix, default=DEFAULT_PREFIX, help="de qué ruta cuelga la API (%(default)s); vacía: la raíz"
+    )
+    add("--clock-offset", type=float, default=0.0, help="segundos que adelanta su reloj, o que atrasa si es negativo")
+    add("--no-auth", action="store_true", help="ni la API ni lo que sigue a un final piden token")
     add("--email", default=DEFAULT_EMAIL, help="correo del administrador (%(default)s)")
     add("--password", default=DEFAULT_PASSWORD, help="su contraseña (%(default)s)")
     add("--due-start", type=int, default=0, help="eventos que ya deberían haber empezado")
@@ -54,6 +57,7 @@ def _environment(args: argparse.Namespace, workdir: str) -> dict[str, str]:
         "REFERENCE_ITERATIONS": str(args.iterations),
         "REFERENCE_TOKEN_SECONDS": str(args.token_seconds),
         "REFERENCE_PREFIX": args.prefix,
+        "REFERENCE_CLOCK_OFFSET": str(args.clock_offset),
         "REFERENCE_NO_AUTH": "1" if args.no_auth else None,
         "REFERENCE_CONTROL": "1" if args.control else None,
     }

@@ -7,21 +7,27 @@ EventId = int | str
 DEFAULT_EMAIL = "admin@example.com"
 DEFAULT_PASSWORD = "contraseña-de-prueba"
 DEFAULT_TOKEN_SECONDS = 1800
+DEFAULT_PREFIX = "/events"
 
 
 class EventBatch(TypedDict, total=False):
-    """Cuántos eventos crear de cada clase; los vencidos, a `offset` segundos de ahora (por defecto, -60).
+    """Cuántos eventos crear de cada clase.
 
+    Los vencidos, en `at` (segundos de época) o, si no se da, a `offset` segundos (por defecto, -60) de la hora que es
+    para el backend. Los de `due_both` son los que una avería dejó atrás: ya deberían haber empezado y terminado.
     Los rotos tienen sus fechas del revés, así que cambiarlos de estado responde siempre 400.
     `public_ids`, si se da, nombra a todos los del lote en este mismo orden; ninguno puede ser un número.
     """
 
     due_start: int
     due_finish: int
+    due_both: int
     future: int
     broken_start: int
     broken_finish: int
+    at: float
     offset: float
+    participants: int
     public_ids: list[str]
 
 
@@ -30,6 +36,11 @@ class OptionValues(TypedDict, total=False):
 
     `latency_ms` retrasa la respuesta cuando el trabajo ya está hecho; `race_ms` detiene cada POST entre
     la comprobación del estado y su guardado.
+    `clock_offset_seconds` adelanta (o atrasa) todo el reloj del backend: `Date`, lo que ya está vencido y la caducidad
+    de los tokens, al darlos y al comprobarlos. Lo que se anota (`history`, `follow_ups`, `requests`) sigue en la hora
+    de verdad.
+    `follow_up_status`, si no es 0, es lo que contesta siempre `/analysis/process-event-completion/`, y
+    `follow_up_delay_ms`, lo que tarda, con la llamada ya anotada.
     """
 
     latency_ms: int
@@ -39,6 +50,9 @@ class OptionValues(TypedDict, total=False):
     page_size: int
     require_token: bool
     prefix: str
+    clock_offset_seconds: float
+    follow_up_status: int
+    follow_up_delay_ms: int
 
 
 class ServerOptions(TypedDict, total=False):
@@ -53,6 +67,7 @@ class ServerOptions(TypedDict, total=False):
     iterations: int
     token_seconds: int
     prefix: str
+    clock_offset: float
     no_auth: bool
     email: str
     password: str

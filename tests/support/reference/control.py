@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from tests.support.reference import seed
 from tests.support.reference.middleware import request_log
-from tests.support.reference.models import Event, Options, StateChange
+from tests.support.reference.models import Event, FollowUp, Options, State, StateChange
 
 Answer = Callable[..., Any]
 
@@ -35,11 +36,27 @@ def _states() -> list[list[Any]]:
 
 
 def _history() -> list[dict[str, Any]]:
-    changes = StateChange.objects.select_related("event").order_by("pk")
-    return [
-        {"event_id": one.event.api_id, "before": one.before, "after": one.after, "at": one.at.isoformat()}
-        for one in changes
-    ]
+    """Con la hora de cada cambio va la de antes: desde cuándo, en la hora de verdad, pudo enseñarlo una lista."""
+    ahead = timedelta(seconds=Options.current().clock_offset_seconds)
+    running_since: dict[int, datetime] = {}
+    changes = []
+    for one in StateChange.objects.select_related("event").order_by("pk"):
+        starts = one.before == State.SCHEDULED
+        due_at = one.event.start_date if starts else one.event.end_date
+        visible_from = due_at - ahead
+        if starts:
+            running_since.setdefault(one.event.pk, one.at)
+        else:
+            visible_from = max(visible_from, running_since.get(one.event.pk, visible_from))
+        change = {"event_id": one.event.api_id, "before": one.before, "after": one.after}
+        moments = {"at": one.at, "due_at": due_at, "visible_from": visible_from}
+        changes.append(change | {name: moment.isoformat() for name, moment in moments.items()})
+    return changes
+
+
+def _follow_ups() -> list[dict[str, Any]]:
+    calls = FollowUp.objects.order_by("pk")
+    return [{"event_id": call.event_id, "status": call.status, "at": call.at.isoformat()} for call in calls]
 
 
 def _requests() -> list[Any]:
@@ -63,6 +80,7 @@ urlpatterns = [
     path("states/", _endpoint(_states)),
     path("history/", _endpoint(_history)),
     path("requests/", _endpoint(_requests)),
+    path("follow-ups/", _endpoint(_follow_ups)),
     path("users/", _endpoint(seed.set_user)),
     path("options/", _endpoint(_configure)),
     path("reset/", _endpoint(seed.reset)),

@@ -1,4 +1,4 @@
-"""Lo que rodea a cada petición: prefijo, latencia y registro."""
+"""Lo que rodea a cada petición: reloj, prefijo, latencia y registro."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 
+from tests.support.reference import clock
 from tests.support.reference.models import Options
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -30,13 +31,18 @@ def request_log(options: Options) -> Path:
 
 
 def record(get_response: Handler) -> Handler:
-    """Anota cada petición antes de responder y espera la latencia pedida; `/_control/` queda fuera."""
+    """Pone el reloj en hora, anota cada petición antes de responder y espera la latencia pedida.
+
+    `/_control/` ni se anota ni espera.
+    """
 
     def handle(request: HttpRequest) -> HttpResponse:
+        options = Options.current()
+        clock.turn(options.clock_offset_seconds)
         if settings.CONTROL and request.path_info.startswith(_CONTROL):
             return get_response(request)
         arrived_at = time.time()
-        options = request.META[_OPTIONS] = Options.current()
+        request.META[_OPTIONS] = options
         response = get_response(request)
         delay = options.latency_ms / 1000
         entry = {
@@ -57,7 +63,7 @@ def record(get_response: Handler) -> Handler:
 
 
 def mount(get_response: Handler) -> Handler:
-    """Con un prefijo, la API está solo debajo de él; `/auth/` sigue en la raíz."""
+    """Con un prefijo, la API está solo debajo de él; lo demás sigue en la raíz."""
 
     def handle(request: HttpRequest) -> HttpResponse:
         prefix = options_of(request).prefix if _OPTIONS in request.META else ""

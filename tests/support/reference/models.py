@@ -41,6 +41,7 @@ class Event(models.Model):
     state = models.CharField(max_length=20, choices=State.choices, default=State.SCHEDULED)
     start_date = models.DateTimeField()
     end_date = models.DateTimeField()
+    participants = models.PositiveIntegerField(default=1)
 
     class Meta:
         """Las dos listas de pendientes buscan por estado y fecha."""
@@ -73,7 +74,7 @@ class Event(models.Model):
 class StateChange(models.Model):
     """Un cambio de estado que ocurrió de verdad: lo escribe un disparador de la base de datos.
 
-    Un evento movido dos veces tiene dos con el mismo `after`.
+    Un evento movido dos veces tiene dos con el mismo `after`. `at` es la hora de verdad, sin el desfase del backend.
     """
 
     event = models.ForeignKey(Event, on_delete=models.CASCADE)
@@ -84,6 +85,18 @@ class StateChange(models.Model):
     def __str__(self) -> str:
         """De qué a qué."""
         return f"{self.event_id}: {self.before} → {self.after}"
+
+
+class FollowUp(models.Model):
+    """Una llamada a `/analysis/process-event-completion/`, con el id tal como llegó y lo que se contestó."""
+
+    event_id = models.JSONField(null=True)
+    status = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        """De qué evento."""
+        return f"{self.event_id}: {self.status}"
 
 
 class Options(models.Model):
@@ -103,6 +116,9 @@ class Options(models.Model):
     page_size = models.PositiveIntegerField(default=100, validators=[MinValueValidator(1)])
     require_token = models.BooleanField()
     prefix = models.CharField(max_length=100, blank=True, validators=[RegexValidator(r"^(/[\w-]+)*$")])
+    clock_offset_seconds = models.FloatField()
+    follow_up_status = models.PositiveIntegerField(default=0)
+    follow_up_delay_ms = models.PositiveIntegerField(default=0)
     # Cada `reset` empieza un registro nuevo: lo que llegue tarde de antes no lo ensucia.
     generation = models.PositiveIntegerField(default=0)
 

@@ -13,9 +13,10 @@ import django
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.db import connections
+from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
-from tests.support.reference import tokens
+from tests.support.reference import clock, tokens
 
 _GRACE_SECONDS = 2
 
@@ -37,13 +38,18 @@ def serve(args: argparse.Namespace) -> None:
     """Migra, siembra y atiende hasta SIGTERM o SIGINT."""
     # El puerto queda tomado desde aquí: nadie puede adelantarse.
     listener = socket.create_server((args.host, args.port), backlog=1024)
-    url = "http://{}:{}".format(*listener.getsockname())
-    _prepare_database(args)
+    origin = "http://{}:{}".format(*listener.getsockname())
+    clock.turn(args.clock_offset)
+    # `Date` lo escribe gunicorn, y el reloj de gunicorn también es el del backend.
+    util.http_date = clock.http_date
+    admin = tokens.Claims(_prepare_database(args), args.email)
     ready = {
-        "url": url,
-        "email": args.email,
+        "url": origin + args.prefix,
+        "auth_url": origin,
+        "user_id": admin.user_id,
+        "email": admin.email,
         "password": args.password,
-        "token": tokens.mint(tokens.Claims(args.email, "admin"), args.token_seconds),
+        "token": tokens.mint(admin, args.token_seconds, clock.now()),
     }
 
     def announce(worker: Any) -> None:
@@ -68,15 +74,17 @@ def serve(args: argparse.Namespace) -> None:
     _Server(settings).run()
 
 
-def _prepare_database(args: argparse.Namespace) -> None:
+def _prepare_database(args: argparse.Namespace) -> int:
+    """Crea las tablas que falten y siembra; devuelve el id del administrador."""
     django.setup()
     from tests.support.reference import seed  # Los modelos no existen antes de `setup`.
 
     call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
-    seed.initialize()
+    admin = seed.initialize()
     seed.create_events(due_start=args.due_start, due_finish=args.due_finish, future=args.future)
     # Una conexión no sobrevive a la bifurcación.
     connections.close_all()
+    return admin
 
 
 def _stop_at_end_of_input(arbiter: int) -> None:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
@@ -27,11 +27,33 @@ _STOP_SECONDS = 10
 
 @dataclass(frozen=True)
 class StateChange:
-    """Un cambio de estado que ocurrió en la base de datos."""
+    """Un cambio de estado que ocurrió en la base de datos.
+
+    `at` es cuándo, y `visible_from` desde cuándo pudo enseñarlo pendiente el backend, con el reloj que tiene ahora: ni
+    antes de su fecha según ese reloj ni, para terminar, antes de empezar. Las dos, en la hora de verdad; `due_at` es la
+    fecha del evento, que el backend mira con su reloj.
+    """
 
     event_id: EventId
     before: str
     after: str
+    at: datetime
+    due_at: datetime
+    visible_from: datetime
+
+    @classmethod
+    def read(cls, change: dict[str, str]) -> Self:
+        """Como la da el mando."""
+        moments = {name: datetime.fromisoformat(change[name]) for name in ("at", "due_at", "visible_from")}
+        return cls(change["event_id"], change["before"], change["after"], **moments)
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """Una llamada a `/analysis/process-event-completion/`: con qué id, qué se contestó y cuándo (hora de verdad)."""
+
+    event_id: Any
+    status: int
     at: datetime
 
 
@@ -49,11 +71,16 @@ class LoggedRequest:
 
 
 class ReferenceBackend:
-    """Un backend de referencia en marcha mientras dura el `with`; sus opciones son las de la orden."""
+    """Un backend de referencia en marcha mientras dura el `with`; sus opciones son las de la orden.
 
-    url: str
+    `auth_url` es su raíz, de donde cuelga `/auth/`: la `AUTH_URL` del programa. `BACKEND_URL` es `url`.
+    """
+
+    auth_url: str
     email: str
     password: str
+    _prefix: str
+    _clock_offset: float
 
     def __init__(self, **options: Unpack[ServerOptions]) -> None:
         """Guarda las opciones; con pocas vueltas de PBKDF2, salvo que se pidan otras."""
@@ -90,7 +117,10 @@ class ReferenceBackend:
             )
             stack.callback(_stop, process)
             ready = _ready_line(process, errors)
-            self.url, self.email, self.password = ready["url"], ready["email"], ready["password"]
+            self.auth_url, self.email, self.password = ready["auth_url"], ready["email"], ready["password"]
+            self._user_id = int(ready["user_id"])
+            self._initial_prefix = ready["url"].removeprefix(self.auth_url)
+            self._forget_changes()
             self._running = stack.pop_all()
 
     def stop(self) -> None:
@@ -107,9 +137,21 @@ class ReferenceBackend:
                 command.append(f"{flag}={value}")
         return command
 
+    @property
+    def url(self) -> str:
+        """De donde cuelga la API: la raíz y el prefijo de ahora."""
+        return self.auth_url + self._prefix
+
     def token(self, life_seconds: int = 1800, role: str = "admin") -> str:
-        """Firma un token como los suyos; con una vida negativa, ya caducado."""
-        return tokens.mint(tokens.Claims(self.email, role), life_seconds)
+        """Firma un token como los suyos; con una vida negativa, ya caducado.
+
+        El del administrador o, con otro papel, el de un usuario que lo tiene.
+        """
+        claims = tokens.Claims(self._user_id, self.email)
+        if role != "admin":
+            email = f"{role}@example.com"
+            claims = tokens.Claims(self.add_user(email, "x", role), email)
+        return tokens.mint(claims, life_seconds, datetime.now(UTC) + timedelta(seconds=self._clock_offset))
 
     def add_events(self, **batch: Unpack[EventBatch]) -> list[EventId]:
         """Crea eventos y devuelve sus ids en el orden del lote, que es el de vencimiento en cada clase."""
@@ -122,8 +164,13 @@ class ReferenceBackend:
 
     def history(self) -> list[StateChange]:
         """Los cambios de estado, en el orden en que ocurrieron."""
+        return [StateChange.read(change) for change in self._control("history")]
+
+    def follow_ups(self) -> list[FollowUp]:
+        """Las llamadas que siguen a un final y traían un token que vale, si hacía falta; por orden de llegada."""
         return [
-            StateChange(**{**change, "at": datetime.fromisoformat(change["at"])}) for change in self._control("history")
+            FollowUp(call["event_id"], call["status"], datetime.fromisoformat(call["at"]))
+            for call in self._control("follow-ups")
         ]
 
     def requests(self) -> list[LoggedRequest]:
@@ -137,21 +184,28 @@ class ReferenceBackend:
     def configure(self, **values: Unpack[OptionValues]) -> None:
         """Cambia opciones en marcha, hasta el próximo `reset`."""
         self._control("options", **values)
+        self._prefix = values.get("prefix", self._prefix)
+        self._clock_offset = values.get("clock_offset_seconds", self._clock_offset)
 
     def set_password(self, password: str) -> None:
         """Le cambia la contraseña al administrador, sin que `self.password` se entere."""
         self.add_user(self.email, password, "admin")
 
-    def add_user(self, email: str, password: str, role: str) -> None:
-        """Crea un usuario, o cambia el que ya tiene ese correo."""
-        self._control("users", email=email, password=password, role=role)
+    def add_user(self, email: str, password: str, role: str) -> int:
+        """Crea un usuario, o cambia el que ya tiene ese correo; devuelve su id."""
+        return int(self._control("users", email=email, password=password, role=role))
 
     def reset(self) -> None:
         """Deja todo como al arrancar: sin eventos, ni historial, ni peticiones, ni opciones cambiadas."""
         self._control("reset")
+        self._forget_changes()
+
+    def _forget_changes(self) -> None:
+        self._prefix = self._initial_prefix
+        self._clock_offset = self._options.get("clock_offset", 0.0)
 
     def _control(self, action: str, **body: Any) -> Any:
-        address = urlsplit(self.url)
+        address = urlsplit(self.auth_url)
         with closing(HTTPConnection(address.hostname or "", address.port, timeout=_READY_SECONDS)) as connection:
             connection.request("POST", f"/_control/{action}/", json.dumps(body))
             answer = connection.getresponse()

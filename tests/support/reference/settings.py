@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tests.support.reference.contract import DEFAULT_EMAIL, DEFAULT_PASSWORD, DEFAULT_TOKEN_SECONDS
+from tests.support.reference.contract import DEFAULT_EMAIL, DEFAULT_PASSWORD, DEFAULT_PREFIX, DEFAULT_TOKEN_SECONDS
 
 
 def _sqlite(path: str) -> dict[str, Any]:
@@ -66,7 +66,8 @@ PASSWORD_ITERATIONS = int(os.environ.get("REFERENCE_ITERATIONS", "0"))
 INITIAL_OPTIONS: dict[str, Any] = {
     "token_seconds": int(os.environ.get("REFERENCE_TOKEN_SECONDS", str(DEFAULT_TOKEN_SECONDS))),
     "require_token": "REFERENCE_NO_AUTH" not in os.environ,
-    "prefix": os.environ.get("REFERENCE_PREFIX", ""),
+    "prefix": os.environ.get("REFERENCE_PREFIX", DEFAULT_PREFIX),
+    "clock_offset_seconds": float(os.environ.get("REFERENCE_CLOCK_OFFSET", "0")),
 }
 CONTROL = "REFERENCE_CONTROL" in os.environ
 REQUEST_LOG_DIR = Path(os.environ.get("REFERENCE_REQUEST_LOG_DIR", os.devnull))

@@ -1,7 +1,7 @@
-"""Los JWT del backend de referencia: HS256, como los del real. No importa Django."""
+"""Los JWT del backend de referencia: HS256 y con los datos del real, ni uno más. No importa Django."""
 
-import time
 from dataclasses import dataclass
+from datetime import datetime
 
 import jwt
 
@@ -13,25 +13,26 @@ InvalidTokenError = jwt.InvalidTokenError
 
 @dataclass(frozen=True)
 class Claims:
-    """De quién es un token y qué papel tiene."""
+    """De quién es un token; el papel no lo dice él, sino su usuario."""
 
+    user_id: int
     email: str
-    role: str
 
 
-def mint(claims: Claims, life_seconds: int) -> str:
+def mint(claims: Claims, life_seconds: int, now: datetime) -> str:
     """Firma un token que caduca dentro de `life_seconds` (ya caducado, si es negativo)."""
-    now = int(time.time())
-    payload = {"email": claims.email, "role": claims.role, "iat": now, "exp": now + life_seconds}
+    payload = {"user_id": claims.user_id, "email": claims.email, "exp": int(now.timestamp()) + life_seconds}
     return jwt.encode(payload, _SECRET, algorithm=_ALGORITHM)
 
 
-def read(token: str) -> Claims:
-    """Comprueba firma y caducidad; si algo falla, `InvalidTokenError`."""
+def read(token: str, now: datetime) -> Claims:
+    """Comprueba firma y caducidad, con el reloj del backend; si algo falla, `InvalidTokenError`."""
     payload = jwt.decode(
         token,
         _SECRET,
         algorithms=[_ALGORITHM],
-        options={"require": ["email", "role", "exp"]},
+        options={"require": ["user_id", "email", "exp"], "verify_exp": False},
     )
-    return Claims(payload["email"], payload["role"])
+    if payload["exp"] <= now.timestamp():
+        raise jwt.ExpiredSignatureError
+    return Claims(payload["user_id"], payload["email"])

@@ -1,4 +1,4 @@
-"""Las rutas: la API, la entrada y, solo si se pide, el mando de las pruebas."""
+"""Las rutas: la API, la entrada, lo que sigue a un final y, solo si se pide, el mando de las pruebas."""
 
 from django.conf import settings
 from django.urls import include, path
@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/events-status/", include(_events)),
     path("auth/login/", views.login),
     path("auth/refresh-token/", views.refresh_token),
+    path("analysis/process-event-completion/", views.process_completion),
 ]
 
 if settings.CONTROL:

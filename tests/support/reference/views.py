@@ -13,9 +13,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from tests.support.reference import tokens
+from tests.support.reference import clock, tokens
 from tests.support.reference.middleware import options_of
-from tests.support.reference.models import Event, Options, State, User
+from tests.support.reference.models import Event, FollowUp, Options, State, User
 
 P = ParamSpec("P")
 
@@ -45,10 +45,10 @@ def _refusal(request: HttpRequest) -> JsonResponse | None:
     if scheme != "Bearer":
         return _error(401, "Token no proporcionado")
     try:
-        claims = tokens.read(token)
-    except tokens.InvalidTokenError:
+        user = User.objects.get(pk=tokens.read(token, clock.now()).user_id)
+    except (tokens.InvalidTokenError, User.DoesNotExist):
         return _error(401, "Token inválido o expirado")
-    if claims.role not in {"admin", "superadmin"}:
+    if user.role not in {"admin", "superadmin"}:
         return _error(403, "No tiene permisos de administrador")
     return None
 
@@ -70,7 +70,7 @@ def admin_only(
 @admin_only
 def pending(request: HttpRequest, move: Move) -> HttpResponse:
     """Los eventos a los que ya les toca, del más antiguo al más nuevo."""
-    due = Event.objects.filter(Q((f"{move.date_field}__lte", timezone.now())), state=move.before)
+    due = Event.objects.filter(Q((f"{move.date_field}__lte", clock.now())), state=move.before)
     rows = due.order_by(move.date_field, "pk")
     options = options_of(request)
     if options.list_shape == Options.ListShape.PAGES:
@@ -129,6 +129,31 @@ def _find(event_id: str) -> Event:
 
 
 @require_POST
+@admin_only
+def process_completion(request: HttpRequest) -> HttpResponse:
+    """Encarga el análisis de un examen terminado; la llamada queda anotada antes de contestar."""
+    options, event_id = options_of(request), _body(request).get("event_id")
+    answer = _completion(event_id, options.follow_up_status)
+    FollowUp.objects.create(event_id=event_id, status=answer.status_code, at=timezone.now())
+    time.sleep(options.follow_up_delay_ms / 1000)
+    return answer
+
+
+def _completion(event_id: object, status: int) -> JsonResponse:
+    if status:
+        return _error(status, "Error al procesar el evento")
+    if event_id is None:
+        return _error(400, "event_id es obligatorio")
+    try:
+        event = _find(str(event_id))
+    except Event.DoesNotExist:
+        return _error(404, "Evento no encontrado")
+    if not event.participants:
+        return _error(404, "El evento no tiene participantes")
+    return JsonResponse({"message": f"Análisis del evento {event.api_id} en marcha"}, status=202)
+
+
+@require_POST
 def login(request: HttpRequest) -> HttpResponse:
     """Cambia correo y contraseña por un token; comprobarla cuesta CPU, exista o no el usuario."""
     body = _body(request)
@@ -139,7 +164,7 @@ def login(request: HttpRequest) -> HttpResponse:
         return _error(401, "Credenciales inválidas")
     if not user.check_password(password):
         return _error(401, "Credenciales inválidas")
-    token = _mint(request, tokens.Claims(user.email, user.role))
+    token = _mint(request, tokens.Claims(user.pk, user.email))
     return JsonResponse({"token": token, "user": {"id": user.pk, "email": user.email, "role": user.role}})
 
 
@@ -147,14 +172,14 @@ def login(request: HttpRequest) -> HttpResponse:
 def refresh_token(request: HttpRequest) -> HttpResponse:
     """Cambia un token todavía válido por otro nuevo."""
     try:
-        claims = tokens.read(str(_body(request).get("token", "")))
+        claims = tokens.read(str(_body(request).get("token", "")), clock.now())
     except tokens.InvalidTokenError:
         return _error(401, "Token inválido o expirado")
     return JsonResponse({"token": _mint(request, claims)})
 
 
 def _mint(request: HttpRequest, claims: tokens.Claims) -> str:
-    return tokens.mint(claims, options_of(request).token_seconds)
+    return tokens.mint(claims, options_of(request).token_seconds, clock.now())
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:

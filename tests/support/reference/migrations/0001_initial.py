@@ -42,6 +42,9 @@ class Migration(migrations.Migration):
                         validators=[django.core.validators.RegexValidator("^(/[\\w-]+)*$")],
                     ),
                 ),
+                ("clock_offset_seconds", models.FloatField()),
+                ("follow_up_status", models.PositiveIntegerField(default=0)),
+                ("follow_up_delay_ms", models.PositiveIntegerField(default=0)),
                 ("generation", models.PositiveIntegerField(default=0)),
             ],
         ),
@@ -83,6 +86,7 @@ class Migration(migrations.Migration):
                 ),
                 ("start_date", models.DateTimeField()),
                 ("end_date", models.DateTimeField()),
+                ("participants", models.PositiveIntegerField(default=1)),
             ],
             options={
                 "indexes": [
@@ -90,6 +94,18 @@ class Migration(migrations.Migration):
                     models.Index(fields=["state", "end_date"], name="event_end"),
                 ],
             },
+        ),
+        migrations.CreateModel(
+            name="FollowUp",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
+                ),
+                ("event_id", models.JSONField(null=True)),
+                ("status", models.PositiveIntegerField()),
+                ("at", models.DateTimeField()),
+            ],
         ),
         migrations.CreateModel(
             name="StateChange",
