@@ -1,6 +1,5 @@
 """La configuración mirada por el diagnóstico: valores, orígenes y archivos."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from estado_eventos.check.findings import Level
@@ -78,7 +77,7 @@ def test_a_file_this_account_cannot_read_is_a_warning(tmp_path: Path) -> None:
     empty = tmp_path / "vacío.env"
     empty.touch()
     notice = Notice("/etc/x.env: no hay permiso para leerlo; no se ha tenido en cuenta", "Ejecútelo con sudo")
-    loaded = replace(load({}, empty), notices=(notice,))
+    loaded = load({}, empty)._replace(notices=(notice,))
 
     (unread,) = [finding for finding in values(loaded) if finding.topic == "settings_file"]
 

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
@@ -18,8 +17,7 @@ MAX_EVENTS = 100_000
 _USERINFO = re.compile(r"//[^/?#]*@")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Una respuesta HTTP ya leída entera: nunca más grande que el tope con que se pidió."""
 
     status: int
@@ -33,11 +31,10 @@ class Answer:
     def cleaned(self, redactor: Redactor) -> "Answer":
         """La misma, sin nada de lo que no debe verse."""
         location = redactor.clean_text(self.location)
-        return replace(self, body=redactor.clean(self.body), location=location, is_quotable=not redactor.is_blind)
+        return self._replace(body=redactor.clean(self.body), location=location, is_quotable=not redactor.is_blind)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """Una página de una lista de pendientes y su `next`, tal como llegó; con `cut`, traía más de lo que se toma."""
 
     events: tuple[Event, ...]

@@ -4,8 +4,8 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
@@ -32,8 +32,7 @@ app = typer.Typer(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Globals:
+class _Globals(NamedTuple):
     """Las opciones que valen para todos los mandatos."""
 
     env_file: Path | None

@@ -173,7 +173,7 @@ class Reconciler:
         tracked.attempts += 1
         log.log_attempt(self.transition, tracked.event)
         try:
-            status = await self._backend.apply(self.transition, tracked.event, worker)
+            status = await self._backend.apply(self.transition, tracked.event, worker, again=tracked.attempts > 1)
         except BackendError as error:
             tracked.error = str(error)
             tracked.denied = isinstance(error, Denied)
