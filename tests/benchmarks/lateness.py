@@ -23,6 +23,8 @@ INTERVAL = 30
 TICKS, TICKS_APART = 20, 4
 CLOCKS_APART = (-0.4, -2, -5, 1, 5)
 """Lo que va adelantado, o atrasado, el reloj del backend, en segundos."""
+_TIME_TO_CREATE = 10
+"""Los segundos que faltan, por lo menos, para el tic en que vence lo primero que se crea."""
 _PROGRAM = "/opt/estado-eventos/bin/estado-eventos"
 _TOKEN = "/var/lib/estado-eventos/token"
 _AUTHORITY = "/usr/local/share/ca-certificates/banco.crt"
@@ -95,19 +97,21 @@ def on_ticks(
     contenders: Sequence[Contender], interval: int, ticks: int, midway: Callable[[], object] | None = None
 ) -> list[list[float]]:
     """Los retrasos de cada uno con un evento por tic; a mitad, entre dos tics, hace `midway`."""
-    first = (time.time() // interval + 2) * interval
+    first = (time.time() + _TIME_TO_CREATE) // interval * interval + interval
     for contender in contenders:
         for tick in range(ticks):
             contender.backend.add_events(due_start=1, at=first + tick * interval)
     if midway:
         _sleep_until(first + (ticks // 2 - 0.5) * interval)
         midway()
+    last = first + (ticks - 1) * interval
+    _sleep_until(last + 1)
     # El residente puede tardar un intervalo entero, y quien pierde un tic, también.
-    _sleep_until(first + (ticks + 0.5) * interval)
-    lateness = [contender.lateness() for contender in contenders]
-    if any(len(seconds) != ticks for seconds in lateness):
-        raise RuntimeError(f"quedaron eventos sin mover: {[len(seconds) for seconds in lateness]} de {ticks}")
-    return lateness
+    while any(len(contender.lateness()) < ticks for contender in contenders):
+        if time.time() > last + 2 * interval:
+            raise RuntimeError(f"quedan eventos sin mover: {[contender.lateness() for contender in contenders]}")
+        time.sleep(1)
+    return [contender.lateness() for contender in contenders]
 
 
 def _sleep_until(moment: float) -> None:
