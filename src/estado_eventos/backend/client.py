@@ -28,9 +28,8 @@ from estado_eventos.domain.transitions import Event, Transition
 MAX_PAGE_BYTES, MAX_LIST_BYTES = 8 << 20, 32 << 20
 Observer = Callable[[Answer], object]
 """A quien se le enseña cada respuesta."""
-
+# Leídas y sin aplicar, las páginas no sirven de nada.
 _LISTING_SHARE = 0.5
-"""La parte de la pasada que se puede gastar en leer páginas: leídas y sin aplicar no sirven de nada."""
 
 
 def request_headers(run_id: str) -> dict[str, str]:
