@@ -240,5 +240,7 @@ def _network_errors(timeout: float, redactor: Redactor) -> Iterator[None]:
         refusal = in_between(Answer(407, {}, b"")) if str(error).startswith("407") else None
         raise refusal or Unavailable(f"el proxy no deja pasar: {explain_transport(error, redactor)}") from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
-        kind = Untrusted if is_untrusted(error) else Unavailable
-        raise kind(explain_transport(error, redactor)) from error
+        reason = explain_transport(error, redactor)
+        if is_untrusted(error):
+            raise Untrusted(reason) from error
+        raise Unavailable(reason) from error
