@@ -5,12 +5,14 @@ import io
 import json
 import logging
 import re
+import ssl
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trustme
 
 from estado_eventos import __version__
 from estado_eventos.backend.errors import BackendError
@@ -153,14 +155,17 @@ def test_another_journal_stream_is_not_this_one(tmp_path: Path) -> None:
 
 def test_an_error_in_a_terminal_is_red_with_its_cure_under_it() -> None:
     """En un terminal, lo que fue mal es una línea roja y debajo va la cura; con NO_COLOR, una línea sin más."""
-    with FaultyServer(lambda _: answer(404)) as server:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with FaultyServer(tls=context) as server:
         _, colored = in_terminal("run-once", "-q", BACKEND_URL=server.url)
         _, plain = in_terminal("run-once", "-q", BACKEND_URL=server.url, NO_COLOR=1)
 
     error, cure = colored.splitlines()
     assert error.startswith("\x1b[31m")
-    assert error.endswith("HTTP 404: ahí no está la API.\x1b[0m")
-    assert cure.startswith("  → Compruebe el prefijo de BACKEND_URL")
+    assert "el certificado TLS no vale" in error
+    assert error.endswith(".\x1b[0m")
+    assert cure.startswith(f"  → Compruebe que el backend ({server.url})")
     assert "\x1b" not in plain
     assert len(plain.splitlines()) == 1
 

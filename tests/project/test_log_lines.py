@@ -39,7 +39,7 @@ ERRORS = {
     "SettingsError",
     "Interruption",
 }
-ERRORS |= {"NoAuthoritiesError", "Intercepted"}
+ERRORS |= {"NoAuthoritiesError", "Untrusted", "Intercepted"}
 # Lo que esas frases toman de otra parte: las palabras del backend, las de la red, las de Pydantic y `_explain_denial`.
 BORROWED = {
     "with_words(answer)",
@@ -50,7 +50,7 @@ BORROWED = {
     "message",
 }
 # Un error, cuya frase es de las de arriba.
-REASONS = {"error", "problem", "tracked.error"}
+REASONS = {"error", "self._seen.problem", "tracked.error"}
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:

@@ -3,7 +3,6 @@
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
 from estado_eventos import __version__
 from estado_eventos.domain.exit_codes import ExitCode
@@ -145,7 +144,7 @@ def _moment(file: Textfile, ended: float, family: Family, labels: Labels = froze
     if value is None or not NEVER <= value < math.inf:
         return NEVER
     # Otro trabajo pudo acabar después que este y escribir antes.
-    return min(value, max(ended, datetime.now(UTC).timestamp()))
+    return min(value, max(ended, file.read_at))
 
 
 def _ended(report: Report) -> float:

@@ -1,6 +1,7 @@
 """El archivo de texto de Prometheus, que varios trabajos comparten: cada uno cambia sus series y conserva las demás."""
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -41,6 +42,8 @@ class Textfile:
     """
 
     owner: Mapping[str, str]
+    read_at: float = field(default_factory=time.time)
+    """Cuándo se leyó, en segundos desde 1970."""
     _mine: dict[tuple[str, Labels], float] = field(default_factory=dict)
     _others: dict[str, Metric] = field(default_factory=dict)
 

@@ -35,6 +35,7 @@ def log_standby(transition: Transition, moved: int) -> None:
             "Esta máquina es la de repuesto y ha %s %d evento(s): la principal no lo hizo. Mire qué le pasa",
             transition.participle,
             moved,
+            extra=_fields(transition, moved=moved),
         )
 
 
