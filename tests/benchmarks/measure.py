@@ -4,15 +4,17 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _VENVS = Path(__file__).parents[2] / "build" / "bench"
 PYTHON = str(_VENVS / "program" / "bin" / "python")
 """El de un entorno con el programa y nada más, como lo deja pipx: lo que hay instalado al lado cambia la cuenta."""
 PROGRAM = (str(_VENVS / "program" / "bin" / "estado-eventos"),)
-RESIDENT_PYTHON = str(_VENVS / "resident" / "bin" / "python")
+OTHERS_PYTHON = str(_VENVS / "resident" / "bin" / "python")
+"""El de un entorno con lo que se compara: el servicio residente, httpx y aiohttp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +26,40 @@ class Cost:
     peak: float
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Una fila de la tabla: qué se midió, cuánto dio y qué se había prometido."""
+class Row(NamedTuple):
+    """Una fila de la tabla: qué se midió, cuánto dio, qué se había prometido y si se cumple."""
 
     what: str
     measured: str
     budget: str = "–"
+    kept: bool = True
+
+    @property
+    def verdict(self) -> str:
+        """Lo prometido, señalado si no se cumple."""
+        return self.budget if self.kept else f"{self.budget} ✗"
 
 
-def run(command: Sequence[str], env: Mapping[str, object], code: int = 0) -> Cost:
-    """Ejecuta un mandato y cuenta lo que gastó; tiene que acabar con ese código de salida."""
+def at_most(what: str, value: float, limit: float, unit: str = "", measured: str = "{:.2f}") -> Row:
+    """La fila de algo que no debe pasar de un límite."""
+    return Row(what, _spoken(measured.format(value)) + unit, f"≤ {_spoken(f'{limit:g}')}{unit}", value <= limit)
+
+
+def at_least(what: str, value: float, limit: float) -> Row:
+    """La fila de algo que tiene que llegar a una cifra."""
+    return Row(what, _spoken(f"{value:.1f}"), f"≥ {limit:g}", value >= limit)
+
+
+def _spoken(number: str) -> str:
+    return number.replace(".", ",")
+
+
+def run(
+    command: Sequence[str], env: Mapping[str, object], code: int = 0, before: Callable[[], object] | None = None
+) -> Cost:
+    """Ejecuta un mandato, después de `before`, y cuenta lo que gastó; tiene que acabar con ese código de salida."""
+    if before:
+        before()
     variables = {"PATH": os.environ["PATH"], **{name: str(value) for name, value in env.items()}}
     started = time.perf_counter()
     process = subprocess.Popen(command, env=variables, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -47,12 +72,16 @@ def run(command: Sequence[str], env: Mapping[str, object], code: int = 0) -> Cos
 
 
 def alternate(
-    first: Sequence[str], second: Sequence[str], times: int, env: Mapping[str, object]
+    first: Sequence[str],
+    second: Sequence[str],
+    times: int,
+    env: Mapping[str, object],
+    before: Callable[[], object] | None = None,
 ) -> tuple[list[Cost], list[Cost]]:
     """Ejecuta los dos mandatos por turnos, después de una vez de cada uno que no cuenta."""
-    run(first, env)
-    run(second, env)
-    pairs = [(run(first, env), run(second, env)) for _ in range(times)]
+    run(first, env, before=before)
+    run(second, env, before=before)
+    pairs = [(run(first, env, before=before), run(second, env, before=before)) for _ in range(times)]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 

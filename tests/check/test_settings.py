@@ -1,7 +1,6 @@
 """La configuración mirada por el diagnóstico: valores, orígenes y archivos."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,7 +82,7 @@ def test_a_file_this_account_cannot_read_is_a_warning(tmp_path: Path) -> None:
     empty = tmp_path / "vacío.env"
     empty.touch()
     notice = Notice("/etc/x.env: no hay permiso para leerlo; no se ha tenido en cuenta", "Ejecútelo con sudo")
-    loaded = replace(load({}, empty), notices=(notice,))
+    loaded = load({}, empty)._replace(notices=(notice,))
 
     (unread,) = [finding for finding in values(loaded) if finding.topic == "settings_file"]
 

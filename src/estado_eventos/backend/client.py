@@ -65,7 +65,7 @@ class Backend:
         self._headers = headers
         self._on_answer = on_answer
         self._clients: dict[int, httpx.AsyncClient] = {}
-        self._asked: set[str] = set()
+        self._read: set[Transition] = set()
         self.url = settings.backend_url
         self.timeout = settings.http_timeout
         self.requests = 0
@@ -107,7 +107,9 @@ class Backend:
 
     async def _pages(self, transition: Transition, hold: Hold | None) -> AsyncIterator[Page]:
         """Las páginas de una lista, según llegan. Lanza `BackendError` en la que no se puede leer."""
-        await self._avoid_stale(0, transition.list_path)
+        if transition in self._read:
+            await self._renew_connection(0)
+        self._read.add(transition)
         url = httpx.URL(self.url + transition.list_path)
         until = asyncio.get_running_loop().time() + self._settings.pass_timeout * _LISTING_SHARE
         seen: set[httpx.URL] = set()
@@ -133,12 +135,16 @@ class Backend:
         # Aquí fuera ya se ha soltado lo que se había leído.
         raise WrongProtocol("la respuesta no cabe en la memoria de que dispone este proceso")
 
-    async def apply(self, transition: Transition, event: Event, worker: int) -> str:
-        """Aplica la transición y devuelve el estado en que quedó el evento; lanza `BackendError`."""
+    async def apply(self, transition: Transition, event: Event, worker: int, *, again: bool = False) -> str:
+        """Aplica la transición y devuelve el estado en que quedó el evento; lanza `BackendError`.
+
+        Con `again`, no es la primera vez que se le pide a ese evento.
+        """
         if event.id is None or event.problem:
             raise ValueError(event.problem)
         path = transition.action_path(event.id)
-        await self._avoid_stale(worker, path)
+        if again:
+            await self._renew_connection(worker)
         url = httpx.URL(self.url + path)
         return read_applied(transition, await self._exchange(worker, self._request(worker, "POST", url)))
 
@@ -209,11 +215,10 @@ class Backend:
             self._on_answer(answer.cleaned(self._auth.redactor))
         return answer
 
-    async def _avoid_stale(self, worker: int, path: str) -> None:
+    async def _renew_connection(self, worker: int) -> None:
         """Lo que se repite va por una conexión nueva: la del trabajador puede estar cerrándose al otro lado."""
-        if path in self._asked and worker in self._clients:
-            await self._clients.pop(worker).aclose()
-        self._asked.add(path)
+        if client := self._clients.pop(worker, None):
+            await client.aclose()
 
     def _client(self, worker: int) -> httpx.AsyncClient:
         if worker not in self._clients:

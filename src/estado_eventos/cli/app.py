@@ -5,8 +5,8 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 from typer._click.exceptions import NoArgsIsHelpError
@@ -35,8 +35,7 @@ app = typer.Typer(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Globals:
+class _Globals(NamedTuple):
     """Las opciones que valen para todos los mandatos."""
 
     env_file: Path | None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -36,16 +36,14 @@ class Layer:
     values: Mapping[str, str] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """Algo que conviene avisar de un archivo que no se usó, y qué hacer si se contaba con él."""
 
     message: str
     cure: str
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """La configuración, de qué fuentes salió (la más fuerte primero), de qué archivo y lo que conviene avisar."""
 
     settings: Settings

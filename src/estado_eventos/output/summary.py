@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Outcome, Report, Result, TransitionReport
@@ -15,8 +15,7 @@ _log = logging.getLogger(__name__)
 _LATE_SECONDS = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """Una cosa de un resultado: su línea y sus celdas; sin celdas, en una tabla no sale."""
 
     line: str
