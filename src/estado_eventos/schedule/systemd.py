@@ -53,9 +53,9 @@ def install(job: Job, steps: Steps) -> None:
         # Los dos a la vez: con el proceso en marcha systemd no deja arrancar el socket, y el socket arranca el proceso.
         steps.run(*_systemctl(job), "stop", f"{job.unit}-api.socket", f"{job.unit}-api.service", check=False)
         steps.run(*_systemctl(job), "enable", "--now", f"{job.unit}-api.socket")
+    steps.tell(f"Revise {job.env_file} y pruebe: {' '.join(_systemctl(job))} start {job.unit}.service")
     if not steps.dry_run:
         steps.tell(status(job).announcement())
-    steps.tell(f"Revise {job.env_file} y pruebe: {' '.join(_systemctl(job))} start {job.unit}.service")
 
 
 def remove(job: Job, steps: Steps) -> None:
