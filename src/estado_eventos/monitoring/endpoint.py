@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import h11
@@ -41,16 +42,14 @@ class EndpointConfig:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """Una respuesta HTTP: la cabecera, ya escrita, y el cuerpo."""
 
     head: bytes
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     status: HTTPStatus
     body: bytes
     content_type: str = "application/json"
