@@ -1,14 +1,22 @@
 """Los servidores de verdad que comparten las pruebas."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+from tests.support.clocks import Clock, fake_clock
 from tests.support.forked import ForkServer
 from tests.support.postgres import PostgresUnavailableError, postgres_server
 from tests.support.reference.server import ReferenceBackend
+
+# Cuánto tarda un ejemplo depende de la máquina y de lo que haya al lado.
+settings.register_profile("sin prisa", deadline=None)
+settings.load_profile("sin prisa")
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +60,24 @@ def postgres_backend(postgres_backend_server: ReferenceBackend) -> ReferenceBack
     return postgres_backend_server
 
 
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    """Un reloj de pared para el programa."""
+    return fake_clock(tmp_path)
+
+
 @pytest.fixture(scope="session")
 def forks() -> Iterator[ForkServer]:
     """El programa ya importado, uno por sesión."""
     with ForkServer() as server:
         yield server
+
+
+@pytest.fixture
+def madrid(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """La hora de esta máquina es la de Madrid."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Europe/Madrid")
+        time.tzset()
+        yield
+    time.tzset()

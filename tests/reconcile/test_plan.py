@@ -1,6 +1,7 @@
 """Qué hace una pasada y con qué eventos: los simulacros, los nombrados y el reparto."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from tests.support.inside import run_inside
 from tests.support.passes import config, moves, part_of, posts, results
 from tests.support.program import start, wait
 from tests.support.reference.server import ReferenceBackend
+
+NOW = datetime(2026, 1, 1, 10, tzinfo=UTC)
 
 
 def test_dry_run_lists_and_changes_nothing(backend: ReferenceBackend) -> None:
@@ -74,7 +77,7 @@ def test_a_number_and_its_text_are_the_same_event(number: int, count: int) -> No
 
     for written in (number, str(number)):
         event = Event.from_item({"id": written}, START)
-        assert event.problem or Plan("start", (START,), shard=shard).takes(event)
+        assert event.problem or Plan("start", (START,), shard=shard).takes(event, NOW)
 
 
 def test_what_has_no_id_belongs_to_the_first_part() -> None:
@@ -82,13 +85,13 @@ def test_what_has_no_id_belongs_to_the_first_part() -> None:
     for item in ({}, None, {"id": "../x"}, {"id": True}, {"id": "é"}):
         event = Event.from_item(item, START)
 
-        assert [number for number in range(1, 9) if Plan("start", (), shard=Shard(number, 8)).takes(event)] == [1]
+        assert [number for number in range(1, 9) if Plan("start", (), shard=Shard(number, 8)).takes(event, NOW)] == [1]
 
 
 def test_the_parts_share_out_everything(backend: ReferenceBackend) -> None:
     """Tres partes, una tras otra: cada una cuenta y mueve lo suyo, entre todas todo, y cada evento una vez."""
     backend.add_events(due_start=40, due_finish=20, public_ids=[f"examen-{number}" for number in range(60)])
-    env = config(backend)
+    env = config(backend, LOG_LEVEL="DEBUG")
 
     completed = [run_inside("run-once", "--json", **env, SHARD=f"{number}/3") for number in (1, 2, 3)]
 
@@ -99,7 +102,7 @@ def test_the_parts_share_out_everything(backend: ReferenceBackend) -> None:
         assert all(shares)
         assert sum(map(len, shares)) == len(set.union(*shares)) == total
     assert sorted(Counter(change.event_id for change in backend.history()).values()) == [1] * 60
-    assert "INFO - Parte 2/3: solo los eventos que le tocan" in completed[1].messages
+    assert "DEBUG - Parte 2/3: solo los eventos que le tocan" in completed[1].messages
 
 
 def test_an_indexed_job_does_the_same(backend: ReferenceBackend) -> None:

@@ -137,16 +137,16 @@ def test_a_failing_list_is_read_again(backend: ReferenceBackend) -> None:
 
 
 def test_a_refusing_backend_is_unavailable() -> None:
-    """Sin nadie que escuche: 69, cuatro intentos y una frase que dice qué pasa y qué mirar."""
+    """Sin nadie que escuche se insiste hasta el límite de la pasada: 69 y una frase que dice qué pasa y qué mirar."""
     with FaultyServer() as gone:
         url = gone.url
 
-    completed = run_inside("run-once", "--json", BACKEND_URL=url)
+    completed = run_inside("run-once", "--json", BACKEND_URL=url, PASS_TIMEOUT=4)
 
     assert completed.code == 69
-    assert completed.report["requests"] == 8
     assert completed.report["outcome"] == "unavailable"
-    assert part_of(completed)["rounds"] == 4
+    assert completed.report["duration_seconds"] > 2
+    assert 4 <= completed.report["requests"] == sum(part["rounds"] for part in completed.report["transitions"].values())
     assert "conexión rehusada" in completed.report["error"]
     assert f"Compruebe que el backend ({url}) está en marcha" in completed.stderr.splitlines()[-1]
 
@@ -159,11 +159,11 @@ def test_a_dead_backend_is_not_hammered(backend: ReferenceBackend) -> None:
         return Fault.CUT if request.method == "POST" else None
 
     with FaultyServer(cut_posts, backend.url) as proxy:
-        completed = run_inside("start", "--json", **config(backend, proxy.url, MAX_CONCURRENCY=4))
+        completed = run_inside("start", "--json", **config(backend, proxy.url, MAX_CONCURRENCY=4, PASS_TIMEOUT=5))
 
     assert completed.code == 75
-    assert 40 <= proxy.count("POST") <= 4 * (10 + 3)
     part = part_of(completed)
+    assert 10 < proxy.count("POST") <= part["rounds"] * (10 + 3)
     assert part["failed"] > 0
     assert part["skipped"] > 0
     assert moves(backend) == []
@@ -176,11 +176,11 @@ def test_a_list_that_never_shrinks_ends() -> None:
 
     assert completed.code == 1
     assert set(results(completed).values()) == {"failed"}
-    assert (server.count("GET"), server.count("POST")) == (1 + 2 * 4, 4 * 30)
+    assert (server.count("GET"), server.count("POST")) == (2 * 4, 4 * 30)
 
 
 def test_a_list_that_grows_forever_ends() -> None:
-    """Una lista que en cada lectura trae más se acaba con la pasada: 1 por el que no se deja, y los demás una vez."""
+    """Una lista que crece siempre acaba con la pasada; a uno que no se deja, cuatro veces; a otros, una."""
     asked = {0}
 
     def rule(request: Request) -> Reaction:
@@ -193,6 +193,6 @@ def test_a_list_that_grows_forever_ends() -> None:
         completed = endure(server)
 
     part = completed.report["transitions"]["start"]
-    assert completed.code == 1
-    assert (part["rounds"], part["done"], part["failed"]) == (4, 39, 1)
-    assert server.count("POST") == 39 + 4
+    assert completed.code in {1, 75}
+    assert part["failed"] == 1
+    assert server.count("POST") == part["done"] + 4

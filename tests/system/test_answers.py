@@ -44,6 +44,8 @@ NOES: dict[str, tuple[Reaction, str]] = {
     "204": (answer(204), "HTTP 204"),
 }
 """Lo que un backend puede contestar a un evento sin decir que sí, y las palabras que quedan en el informe."""
+ILL = {"429", "500", "502", "503", "504", "corta"}
+"""Con las que dice que está mal él, y no el evento."""
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +63,23 @@ def refusals() -> tuple[int, dict[str, dict[str, Any]]]:
         return YES if name == "bueno" else NOES[name][0]
 
     with FaultyServer(rule) as server:
-        completed = endure(server, MAX_CONCURRENCY=1, seconds=30)
-    assert server.count("POST") == 1 + len(gone) + 4 * len(NOES)
-    return completed.code, {event["id"]: event for event in completed.report["transitions"]["start"]["events"]}
+        completed = endure(server, MAX_CONCURRENCY=1, seconds=15)
+    events = {event["id"]: event for event in completed.report["transitions"]["start"]["events"]}
+    assert server.count("POST") == sum(event["attempts"] for event in events.values())
+    return completed.code, events
 
 
 @pytest.mark.parametrize("name", NOES)
 def test_a_no_is_settled_by_the_list(refusals: tuple[int, dict[str, dict[str, Any]]], name: str) -> None:
-    """Lo que no es un sí lo decide la lista siguiente: si ya no está, está hecho; si está, cuatro intentos y falla."""
+    """Lo que no es un sí lo decide la lista siguiente: si ya no está, está hecho; si está, falla.
+
+    Tras cuatro intentos o, si el que está mal es el backend, todos los que caben en la pasada.
+    """
     code, events = refusals
 
     assert code == 1
     assert events["bueno"]["result"] == "done"
     assert (events[f"{name}-ido"]["result"], events[f"{name}-ido"]["error"]) == ("already_done", None)
-    assert (events[name]["result"], events[name]["attempts"]) == ("failed", 4)
+    assert events[name]["result"] == "failed"
+    assert events[name]["attempts"] == 4 or (name in ILL and events[name]["attempts"] > 4)
     assert NOES[name][1] in events[name]["error"]

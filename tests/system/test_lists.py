@@ -113,7 +113,9 @@ def test_a_bad_item_costs_only_itself(bad: str) -> None:
 def test_what_a_list_answers_decides_the_code(reply: Any, code: int, words: str) -> None:
     """Cada respuesta imposible a una lista tiene su código y una frase que la nombra."""
     with FaultyServer(lambda _: reply) as server:
-        completed = run_inside("start", "--json", BACKEND_URL=server.url, BACKEND_JWT_TOKEN="abc.def.ghi")
+        completed = run_inside(
+            "start", "--json", BACKEND_URL=server.url, BACKEND_JWT_TOKEN="abc.def.ghi", PASS_TIMEOUT=4
+        )
 
     assert completed.code == code
     assert words in completed.report["error"]
@@ -142,15 +144,16 @@ def test_a_list_that_fails_for_a_while_is_read_in_the_end(statuses: tuple[int, i
 
 
 def test_a_list_that_always_fails_is_69() -> None:
-    """Una lista que no deja de fallar: cuatro lecturas, 69 y ningún POST."""
+    """Una lista que no deja de fallar: se insiste hasta el límite, 69 y ningún POST."""
     replies = [answer(status) for status in (503, 500, 504, 502)]
 
-    with FaultyServer(lambda request: replies[request.nth - 1]) as server:
-        completed = endure(server, "run-once")
+    with FaultyServer(lambda request: replies[request.nth % 4]) as server:
+        completed = endure(server, "run-once", seconds=4)
 
     assert completed.code == 69
-    assert (server.count("GET"), server.count("POST")) == (8, 0)
-    assert "HTTP 502" in completed.report["error"]
+    assert server.count("GET") >= 4
+    assert server.count("POST") == 0
+    assert "HTTP 50" in completed.report["error"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_a_list_that_always_fails_is_69() -> None:
 def test_a_list_that_makes_no_sense_is_76(reply: Raw, words: str) -> None:
     """Lo que no es una lista no se adivina: una frase que lo nombra, ningún POST y 76 (69 si no es ni HTTP)."""
     with FaultyServer(lambda _: reply) as server:
-        completed = endure(server, seconds=1)
+        completed = endure(server, seconds=3)
 
     assert completed.code == (69 if words == "HTTP" else 76)
     assert words in completed.report["error"]

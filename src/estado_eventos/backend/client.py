@@ -2,19 +2,22 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import httpx
 
 from estado_eventos import __version__
 from estado_eventos.backend.account import Account, login_request
-from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, read_applied, read_page, read_token
-from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, WrongProtocol
-from estado_eventos.backend.network import explain_transport, same_origin
+from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, in_between, read_applied, read_page, read_told
+from estado_eventos.backend.departure import Departure, Hold
+from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, Untrusted, WrongProtocol
+from estado_eventos.backend.grants import read_token
+from estado_eventos.backend.network import explain_transport, is_untrusted
+from estado_eventos.backend.pages import Listing, next_page
 from estado_eventos.backend.signer import SENT, Signer
 from estado_eventos.backend.token import Token
 from estado_eventos.backend.transport import MAX_ANSWER_BYTES, CappedTransport
@@ -23,19 +26,11 @@ from estado_eventos.config.settings import Settings
 from estado_eventos.domain.transitions import Event, Transition
 
 MAX_PAGE_BYTES, MAX_LIST_BYTES = 8 << 20, 32 << 20
-MAX_PAGES = 10_000
-Observer = Callable[[Answer, datetime], object]
-"""A quien se le enseña cada respuesta y cuándo se hizo la petición."""
+Observer = Callable[[Answer], object]
+"""A quien se le enseña cada respuesta."""
 
 _LISTING_SHARE = 0.5
 """La parte de la pasada que se puede gastar en leer páginas: leídas y sin aplicar no sirven de nada."""
-
-
-class Listing(NamedTuple):
-    """Una lista de pendientes. Con `problem`, faltan páginas: que un evento no esté no significa nada."""
-
-    events: tuple[Event, ...]
-    problem: BackendError | None = None
 
 
 def request_headers(run_id: str) -> dict[str, str]:
@@ -89,26 +84,28 @@ class Backend:
     def _count(self) -> None:
         self.requests += 1
 
-    async def pending(self, transition: Transition) -> Listing:
-        """La lista de pendientes, con todas sus páginas.
+    async def pending(self, transition: Transition, hold: Hold | None = None) -> Listing:
+        """La lista de pendientes, con todas sus páginas; la primera se pide cuando acaba `hold`.
 
-        Lanza `BackendError` si no se puede leer la primera; si falla otra, lo leído vale y `problem` dice qué pasó.
+        Lanza `BackendError` si no se puede leer la primera, y lo que lance `hold`; si falla otra, lo leído vale y
+        `problem` dice qué pasó.
         """
         events: list[Event] = []
-        pages = 0
+        first: Page | None = None
+        problem = None
         try:
-            async for page in self._pages(transition):
-                pages += 1
+            async for page in self._pages(transition, hold):
+                first = first or page
                 events += page.events
                 if page.cut or len(events) > MAX_EVENTS:
                     raise Unavailable(f"trae demasiados eventos; se toman los {len(events)} primeros")
         except BackendError as error:
-            if not pages:
+            if first is None:
                 raise
-            return Listing(tuple(events), error)
-        return Listing(tuple(events))
+            problem = error
+        return Listing(tuple(events), problem, first.sighting if first else None)
 
-    async def _pages(self, transition: Transition) -> AsyncIterator[Page]:
+    async def _pages(self, transition: Transition, hold: Hold | None) -> AsyncIterator[Page]:
         """Las páginas de una lista, según llegan. Lanza `BackendError` en la que no se puede leer."""
         if transition in self._read:
             await self._renew_connection(0)
@@ -120,7 +117,7 @@ class Backend:
         while True:
             try:
                 async with asyncio.timeout_at(until if seen else None):
-                    page, size = await self._page(transition, url, budget)
+                    page, size = await self._page(transition, url, budget, None if seen else hold)
             except TimeoutError:
                 raise Unavailable(f"sus páginas no acaban de llegar; se leyeron {len(seen)}") from None
             yield page
@@ -128,12 +125,12 @@ class Backend:
                 return
             seen.add(url)
             budget -= size
-            url = _next_page(url, page.following, seen)
+            url = next_page(url, page.following, seen)
 
-    async def _page(self, transition: Transition, url: httpx.URL, budget: int) -> tuple[Page, int]:
+    async def _page(self, transition: Transition, url: httpx.URL, budget: int, hold: Hold | None) -> tuple[Page, int]:
         """Una página y los bytes que ocupa."""
         with suppress(MemoryError):
-            answer = await self._exchange(0, "GET", url, min(budget, MAX_PAGE_BYTES))
+            answer = await self._exchange(0, self._request(0, "GET", url, min(budget, MAX_PAGE_BYTES)), hold)
             return read_page(transition, answer), len(answer.body)
         # Aquí fuera ya se ha soltado lo que se había leído.
         raise WrongProtocol("la respuesta no cabe en la memoria de que dispone este proceso")
@@ -145,32 +142,49 @@ class Backend:
         """
         if event.id is None or event.problem:
             raise ValueError(event.problem)
-        path = transition.action_path(event.id)
         if again:
             await self._renew_connection(worker)
-        url = httpx.URL(self.url + path)
-        return read_applied(transition, await self._exchange(worker, "POST", url, MAX_ANSWER_BYTES))
+        url = httpx.URL(self.url + transition.action_path(event.id))
+        return read_applied(transition, await self._exchange(worker, self._request(worker, "POST", url)))
+
+    async def tell(self, path: str, event_id: int | str, worker: int) -> None:
+        """Avisa, en esa ruta del servidor, de que un evento finalizó; lanza `BackendError`."""
+        url = httpx.URL(self.url).join(path)
+        read_told(await self._exchange(worker, self._request(worker, "POST", url, content={"event_id": event_id})))
 
     async def sign_in(self, account: Account) -> Token:
         """Inicia sesión una vez con esa cuenta; lanza `BackendError`."""
+        redactor = self._auth.redactor
+        for secret in account.secrets:
+            redactor.add(secret)
         answer = await self._send_once(0, login_request(self._settings, account, self._headers), signed=False)
-        return Token.granted(read_token(answer, Redactor(account.secrets)))
+        return Token.granted(read_token(answer, redactor))
 
     async def status(self, url: str) -> int:
         """El código con que contesta a un GET sin firmar; lanza `BackendError`."""
-        request = self._client(0).build_request("GET", url, extensions={"limit": MAX_ANSWER_BYTES})
-        return (await self._send(0, request, signed=False)).status
+        return (await self._send(0, self._request(0, "GET", httpx.URL(url)), signed=False)).status
 
-    async def _exchange(self, worker: int, method: str, url: httpx.URL, limit: int) -> Answer:
-        request = self._client(worker).build_request(method, url, extensions={"limit": limit})
-        answer = await self._send(worker, request)
+    def _request(
+        self,
+        worker: int,
+        method: str,
+        url: httpx.URL,
+        limit: int = MAX_ANSWER_BYTES,
+        content: Mapping[str, object] | None = None,
+    ) -> httpx.Request:
+        return self._client(worker).build_request(method, url, json=content, extensions={"limit": limit})
+
+    async def _exchange(self, worker: int, request: httpx.Request, hold: Hold | None = None) -> Answer:
+        answer = await self._send(worker, request, hold=hold)
         if answer.status == httpx.codes.UNAUTHORIZED:
-            raise self._auth.denial()
+            raise in_between(answer) or self._auth.denial()
         return answer
 
-    async def _send(self, worker: int, request: httpx.Request, *, signed: bool = True) -> Answer:
+    async def _send(
+        self, worker: int, request: httpx.Request, *, signed: bool = True, hold: Hold | None = None
+    ) -> Answer:
         try:
-            answer = await self._send_once(worker, request, signed=signed)
+            answer = await self._send_once(worker, request, signed=signed, hold=hold)
         except BackendError as error:
             if not signed or SENT in request.extensions:
                 raise
@@ -180,17 +194,24 @@ class Backend:
         # Lo que falló fue renovar el token: la petición no ha salido, y quizá el backend no pida ninguno.
         kind = Unavailable if isinstance(failure, Unavailable) else type(failure)
         self._auth.give_up(kind(f"al renovar el token en AUTH_URL: {failure.message}", failure.hint))
-        return (await self._send_once(worker, request)).cleaned(self._auth.redactor)
+        return (await self._send_once(worker, request, hold=hold)).cleaned(self._auth.redactor)
 
-    async def _send_once(self, worker: int, request: httpx.Request, *, signed: bool = True) -> Answer:
-        seconds, sent_at = self._settings.http_timeout, datetime.now(UTC)
-        with _network_errors(seconds, self._auth.redactor):
-            async with asyncio.timeout(seconds):
-                response = await self._client(worker).send(request, auth=self._auth if signed else None)
+    async def _send_once(
+        self, worker: int, request: httpx.Request, *, signed: bool = True, hold: Hold | None = None
+    ) -> Answer:
+        departure = Departure(self._settings.http_timeout, hold)
+        if request.method == "GET":
+            request.extensions["trace"] = departure.trace
+        try:
+            with _network_errors(self._settings.http_timeout, self._auth.redactor):
+                async with departure.limit:
+                    response = await self._client(worker).send(request, auth=self._auth if signed else None)
+        finally:
+            self.requests -= departure.is_held
         location = response.extensions["location"]
-        answer = Answer(response.status_code, response.headers, response.content, location)
+        answer = Answer(response.status_code, response.headers, response.content, location, departure.at, time.time())
         if self._on_answer:
-            self._on_answer(answer.cleaned(self._auth.redactor), sent_at)
+            self._on_answer(answer.cleaned(self._auth.redactor))
         return answer
 
     async def _renew_connection(self, worker: int) -> None:
@@ -209,23 +230,6 @@ class Backend:
         return self._clients[worker]
 
 
-def _next_page(current: httpx.URL, following: object, seen: set[httpx.URL]) -> httpx.URL:
-    try:
-        url = current.join(following) if isinstance(following, str) else None
-    except (httpx.InvalidURL, ValueError):
-        url = None
-    if url is None:
-        raise WrongProtocol("la dirección de la página siguiente («next») no es una URL")
-    if not same_origin(url, current):
-        raise WrongProtocol(
-            "la página siguiente de la lista («next») está en otro servidor y no se sigue",
-            "Ponga en BACKEND_URL la dirección con que el backend se llama a sí mismo",
-        )
-    if url in seen or len(seen) >= MAX_PAGES:
-        raise WrongProtocol("las páginas de la lista no se acaban nunca")
-    return url
-
-
 @contextmanager
 def _network_errors(timeout: float, redactor: Redactor) -> Iterator[None]:
     """Todo lo que httpx puede lanzar, como `Unavailable`.
@@ -236,5 +240,11 @@ def _network_errors(timeout: float, redactor: Redactor) -> Iterator[None]:
         yield
     except TimeoutError:
         raise Unanswered(f"no contestó en {timeout:g} s") from None
+    except httpx.ProxyError as error:
+        refusal = in_between(Answer(407, {}, b"")) if str(error).startswith("407") else None
+        raise refusal or Unavailable(f"el proxy no deja pasar: {explain_transport(error, redactor)}") from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
-        raise Unavailable(explain_transport(error, redactor.clean_text)) from error
+        reason = explain_transport(error, redactor)
+        if is_untrusted(error):
+            raise Untrusted(reason) from error
+        raise Unavailable(reason) from error

@@ -4,9 +4,11 @@ CodedError
 └── BackendError          una petición que no salió bien
     ├── Refused           contestó que no a un evento: estado que no toca, no existe, fallo interno
     ├── Unavailable       no se pudo hablar con él, o dijo que ahora no puede (408, 425, 429, 5xx)
-    │   └── Unanswered    no contestó a tiempo
+    │   ├── Unanswered    no contestó a tiempo
+    │   └── Untrusted     su certificado no vale
     ├── WrongProtocol     lo que contesta no es esta API
     └── Denied            401 o 403
+        └── Intercepted   no lo dijo la API, sino un proxy, un cortafuegos o un portal que hay delante
 """
 
 from estado_eventos.domain.exit_codes import CodedError, ExitCode
@@ -47,6 +49,12 @@ class Unanswered(Unavailable):
     """No contestó a tiempo: quizá sigue en ello, y pedirle lo mismo sería pedirlo dos veces a la vez."""
 
 
+class Untrusted(Unavailable):
+    """Su certificado no vale: repetirlo no lo cura."""
+
+    retryable = False
+
+
 class WrongProtocol(BackendError):
     """La respuesta no es la de esta API: otra aplicación, una página HTML, una redirección."""
 
@@ -58,3 +66,7 @@ class Denied(BackendError):
 
     code = ExitCode.NOPERM
     unwell = True
+
+
+class Intercepted(Denied):
+    """No deja pasar algo que está delante del backend: no es cosa de la cuenta ni del rol."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from estado_eventos.backend.token import Token
-from estado_eventos.domain.text import is_token, printable
+from estado_eventos.domain.text import is_token, printable, spoken_os_error
 from estado_eventos.output.files import read_file, replace_file
 
 _MAX_BYTES = 64 << 10
@@ -49,7 +49,7 @@ class TokenCache:
         except FileNotFoundError:
             return CachedToken()
         except OSError as error:
-            return self._unusable(printable(str(error.strerror or error)))
+            return self._unusable(spoken_os_error(error))
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return self._unusable("no se entiende")
         if not usable:
@@ -73,8 +73,7 @@ class TokenCache:
         try:
             replace_file(self.path, json.dumps(entry).encode(), 0o600)
         except OSError as error:
-            reason = printable(str(error.strerror or error))
-            _log.warning("TOKEN_CACHE_FILE: no se puede guardar en %s: %s", self.path, reason)
+            _log.warning("TOKEN_CACHE_FILE: no se puede guardar en %s: %s", self.path, spoken_os_error(error))
 
     def _unusable(self, reason: str) -> CachedToken:
         return CachedToken(problem=f"TOKEN_CACHE_FILE: no se usa {printable(str(self.path))}: {reason}")

@@ -1,8 +1,6 @@
 """Lo que el diagnóstico pide al backend: nunca más que leer, con los tokens que ya hay, y fijándose en su reloj."""
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -10,6 +8,7 @@ from estado_eventos.backend.account import account_of
 from estado_eventos.backend.answers import Answer
 from estado_eventos.backend.auth import BearerAuth
 from estado_eventos.backend.client import Backend, request_headers
+from estado_eventos.backend.clock import BackendClock, sight
 from estado_eventos.backend.errors import BackendError, Denied
 from estado_eventos.backend.network import in_clear, same_origin, tls_context
 from estado_eventos.backend.signer import SENT
@@ -20,7 +19,8 @@ from estado_eventos.reconcile.run import new_run_id
 
 _MAX_CANDIDATES = 12
 _USUAL_PREFIX = "events"
-_REDIRECTS = range(300, 400)
+# Con 400 contesta quien habla https a lo que le llega en claro.
+_ELSEWHERE = {*range(300, 400), 400}
 
 
 class GivenTokens(BearerAuth):
@@ -47,38 +47,27 @@ class GivenTokens(BearerAuth):
 
 
 class LastAnswer:
-    """Lo que dice la última respuesta: qué hora es allí (`skew`, en segundos) y a dónde redirige."""
+    """A dónde redirige la última respuesta y cuánto tardó la más lenta; de la hora que dan todas aprende `clock`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: BackendClock) -> None:
         """Aún no hay ninguna."""
-        self.skew: float | None = None
+        self._clock = clock
         self.location = ""
+        self.seconds = 0.0
 
-    def __call__(self, answer: Answer, sent_at: datetime) -> None:
+    def __call__(self, answer: Answer) -> None:
         """Toma nota de una respuesta."""
-        self.skew = skew(answer.headers.get("date", ""), sent_at, datetime.now(UTC))
+        seen = sight(answer.headers, answer.sent_at, answer.received_at)
+        if seen:
+            self._clock.learn(seen)
         self.location = answer.location
+        self.seconds = max(self.seconds, answer.received_at - answer.sent_at)
 
 
 def probe(settings: Settings, tokens: Sequence[Token] = (), on_answer: LastAnswer | None = None) -> Backend:
     """Un backend al que solo se le pide con `tokens`."""
     headers = request_headers(new_run_id())
     return Backend(settings, GivenTokens(settings, headers, tokens), tls_context(settings), headers, on_answer)
-
-
-def skew(date: str, sent_at: datetime, received_at: datetime) -> float | None:
-    """Cuántos segundos va adelantado el reloj que escribió `Date`; negativo, atrasado; `None` si no se entiende.
-
-    `Date` no tiene fracciones y se escribió en algún momento entre el envío y la llegada: si cabe ahí, coincide.
-    """
-    try:
-        written = parsedate_to_datetime(date)
-        written = written.replace(tzinfo=written.tzinfo or UTC)
-        if sent_at - timedelta(seconds=1) < written <= received_at:
-            return 0.0
-        return (written + timedelta(seconds=0.5) - sent_at - (received_at - sent_at) / 2).total_seconds()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
 
 
 async def log_in(settings: Settings) -> Token | BackendError | None:
@@ -89,11 +78,20 @@ async def log_in(settings: Settings) -> Token | BackendError | None:
     async with probe(settings) as backend:
         try:
             # En claro, como la pasada: antes de mandar la contraseña se mira si el servidor lleva a otro sitio.
-            if any(in_clear(settings)) and await backend.status(backend.url + TRANSITIONS[0].list_path) in _REDIRECTS:
+            if any(in_clear(settings)) and await backend.status(backend.url + TRANSITIONS[0].list_path) in _ELSEWHERE:
                 return None
             return await backend.sign_in(account)
         except BackendError as error:
             return error
+
+
+async def is_readable_unsigned(settings: Settings) -> bool:
+    """Si una lista se lee sin ningún token."""
+    async with probe(settings) as backend:
+        try:
+            return await backend.status(backend.url + TRANSITIONS[0].list_path) == httpx.codes.OK
+        except BackendError:
+            return False
 
 
 async def find_api(settings: Settings, tokens: Sequence[Token], location: str) -> str | None:

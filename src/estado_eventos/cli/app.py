@@ -3,16 +3,18 @@
 import logging
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError
 
 from estado_eventos.cli import passes, schedule
 from estado_eventos.cli import token as token_command
 from estado_eventos.cli.options import AsJson, Check, DryRun, EnvFile, Format, Level, Only, Quiet, Version
-from estado_eventos.cli.spanish import SpanishCommand, SpanishGroup, explain
+from estado_eventos.cli.spanish import SpanishCommand, SpanishGroup, explain, require_command
 from estado_eventos.config.settings import LogFormat, LogLevel, SettingsError
 from estado_eventos.config.sources import Loaded, load
 from estado_eventos.domain.exit_codes import CodedError, ExitCode
@@ -28,6 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
+    invoke_without_command=True,
     help="Inicia y finaliza a su hora los eventos de EvalTech Administrador: cada ejecución hace una pasada y acaba.",
 )
 
@@ -38,6 +41,7 @@ class _Globals(NamedTuple):
     env_file: Path | None
     log_level: LogLevel | None
     log_format: LogFormat | None
+    started: float
 
     @property
     def overrides(self) -> dict[str, str]:
@@ -53,7 +57,8 @@ def _globals(
     log_format: Format = None,
     version: Version = False,  # noqa: ARG001  Lo resuelve su `callback`.
 ) -> None:
-    context.obj = _Globals(env_file, log_level, log_format)
+    require_command(context)
+    context.obj = _Globals(env_file, log_level, log_format, context.obj)
 
 
 def _pass_command(name: str, transitions: tuple[Transition, ...], summary: str) -> None:
@@ -65,7 +70,9 @@ def _pass_command(name: str, transitions: tuple[Transition, ...], summary: str) 
         quiet: Quiet = False,
     ) -> int:
         plan = Plan(name, transitions, frozenset(event or ()), dry_run=dry_run)
-        return passes.run(plan, lambda: _load(context, quiet=quiet), as_json=as_json, quiet=quiet)
+        return passes.run(
+            plan, lambda: _load(context, quiet=quiet), as_json=as_json, quiet=quiet, started=context.obj.started
+        )
 
     app.command(name, cls=SpanishCommand, help=summary)(command)
 
@@ -84,7 +91,9 @@ _pass_command(
 def pending(context: typer.Context, as_json: AsJson = False) -> int:
     """Enseña qué está pendiente ahora y cuánto se retrasa. No cambia nada."""
     plan = Plan("pending", TRANSITIONS, dry_run=True)
-    return passes.run(plan, lambda: _load(context, quiet=True), as_json=as_json, quiet=False)
+    return passes.run(
+        plan, lambda: _load(context, quiet=True), as_json=as_json, quiet=False, started=context.obj.started
+    )
 
 
 @app.command(cls=SpanishCommand)
@@ -109,7 +118,11 @@ def diagnose(context: typer.Context, as_json: AsJson = False) -> int:
     from estado_eventos.check.run import run
 
     options: _Globals = context.obj
-    return run(lambda: load(options.overrides, options.env_file), options.env_file, as_json=as_json)
+    return run(
+        lambda: _protected(load(options.overrides, options.env_file, for_service=True)),
+        options.env_file,
+        as_json=as_json,
+    )
 
 
 @app.command(cls=SpanishCommand)
@@ -128,9 +141,20 @@ def info(context: typer.Context, as_json: AsJson = False) -> int:
     return info(_load(context, quiet=True).settings, as_json=as_json)
 
 
+def _protected(loaded: Loaded) -> Loaded:
+    streams.protect(loaded.settings.redactor)
+    return loaded
+
+
 def _load(context: typer.Context, *, quiet: bool = False, half_account: bool = False) -> Loaded:
     options: _Globals = context.obj
-    loaded = load(options.overrides, options.env_file, half_account=half_account)
+    try:
+        loaded = _protected(load(options.overrides, options.env_file, half_account=half_account))
+    except SettingsError as error:
+        if error.readable:
+            streams.protect(error.readable.redactor)
+            logs.configure(error.readable.log_level, error.readable.log_format, quiet=quiet)
+        raise
     logs.configure(loaded.settings.log_level, loaded.settings.log_format, quiet=quiet)
     _log.debug("Archivo de configuración: %s", loaded.file or "ninguno")
     for notice in loaded.notices:
@@ -160,8 +184,11 @@ def _globals_first(arguments: Sequence[str]) -> list[str]:
     return first + rest
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Ejecuta un mandato y devuelve su código de salida; no lanza nada."""
+def main(arguments: Sequence[str] | None = None, started: float | None = None) -> int:
+    """Ejecuta un mandato y devuelve su código de salida; no lanza nada.
+
+    `started` es cuándo empezó el proceso, en el reloj de `time.monotonic`; por defecto, ahora.
+    """
     streams.accept_any_text()
     logs.configure(LogLevel.INFO, LogFormat.AUTO)
     try:
@@ -169,9 +196,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args=_globals_first(sys.argv[1:] if arguments is None else arguments),
             prog_name=streams.PROGRAM,
             standalone_mode=False,
+            obj=time.monotonic() if started is None else started,
         )
+    except NoArgsIsHelpError as error:
+        streams.tell(error.format_message())
+        return ExitCode.USAGE
     except typer.TyperException as error:
-        streams.complain(explain(error))
+        streams.complain(*explain(error))
         return ExitCode.USAGE
     except typer.Abort:
         return 128 + signal.SIGINT

@@ -1,5 +1,6 @@
 """Lo que contesta el programa a un monitor: si está bien (`health`) y qué es (`info`)."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -44,11 +45,12 @@ def health(load: Callable[[], Loaded], *, as_json: bool) -> ExitCode:
 def _rehearse(load: Callable[[], Loaded]) -> tuple[ExitCode, str]:
     # Solo aquí: quien pregunta `info` no tiene por qué esperar a que se importe httpx.
     from estado_eventos.reconcile.plan import Plan
-    from estado_eventos.reconcile.run import new_run_id, run_pass
+    from estado_eventos.reconcile.run import Launch, new_run_id, run_pass
     from estado_eventos.reconcile.signals import Signals
 
+    plan, started = Plan("health", TRANSITIONS, dry_run=True), time.monotonic()
     try:
-        report = run_pass(load().settings, Plan("health", TRANSITIONS, dry_run=True), new_run_id(), Signals())
+        report = run_pass(load().settings, plan, Launch(new_run_id(), started, Signals()))
     except SettingsError as error:
         return ExitCode.CONFIG, str(error)
     except Exception as error:  # noqa: BLE001  A un monitor se le contesta siempre lo que espera leer.

@@ -2,10 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from estado_eventos.domain.transitions import Transition
 from estado_eventos.output.streams import is_rich
@@ -15,8 +14,12 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 0.7
 
-ProgressCallback = Callable[[Transition, int, int], None]
-"""A quien se le cuenta cómo va: la transición, cuántos eventos están resueltos y cuántos hay."""
+
+class ProgressCallback(Protocol):
+    """A quien se le cuenta cómo va."""
+
+    def __call__(self, transition: Transition, settled: int, total: int, waiting: str = "") -> None:
+        """Hay `settled` eventos resueltos de `total`; `waiting` es lo que se espera, si se espera algo."""
 
 
 def progress(*, wanted: bool) -> AbstractContextManager[ProgressCallback | None]:
@@ -44,16 +47,18 @@ class ProgressBar:
         if self._bar:
             self._bar.stop()
 
-    def __call__(self, transition: Transition, settled: int, total: int) -> None:
-        """Apunta que van `settled` eventos de `total`."""
+    def __call__(self, transition: Transition, settled: int, total: int, waiting: str = "") -> None:
+        """Apunta que van `settled` eventos de `total`, y qué se espera."""
         if self._bar is None:
-            if time.monotonic() - self._started < _PATIENCE_SECONDS or settled == total:
+            if time.monotonic() - self._started < _PATIENCE_SECONDS or (settled == total and not waiting):
                 return
             self._bar = _new_bar()
             self._bar.start()
+        name = transition.noun.capitalize()
         if transition.name not in self._tasks:
-            self._tasks[transition.name] = self._bar.add_task(transition.noun.capitalize(), total=total)
-        self._bar.update(self._tasks[transition.name], completed=settled, total=total)
+            self._tasks[transition.name] = self._bar.add_task(name, total=total)
+        said = f"{name}: {waiting}. Ctrl-C acaba" if waiting else name
+        self._bar.update(self._tasks[transition.name], completed=settled, total=total, description=said)
 
 
 def _new_bar() -> "Progress":
@@ -61,10 +66,11 @@ def _new_bar() -> "Progress":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        # Las líneas del registro que pasan por ella no se parten: lo de fuera no empieza ninguna.
+        console=Console(stderr=True, soft_wrap=True),
         transient=True,
     )

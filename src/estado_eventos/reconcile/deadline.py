@@ -30,11 +30,12 @@ class Deadline:
     camino al cortar, otra pasada podría pedirlo encima.
     """
 
-    def __init__(self, seconds: float) -> None:
-        """El tiempo cuenta desde que se entra en `enforced`."""
+    def __init__(self, seconds: float, started: float) -> None:
+        """El tiempo cuenta desde `started`, en el reloj de `time.monotonic`, que es el del bucle."""
         self.closing = asyncio.Event()
         self.last_start = math.inf
-        self._seconds = seconds
+        self.seconds = seconds
+        self._started = started
         self._timeout: asyncio.Timeout | None = None
         self._signal: signal.Signals | None = None
 
@@ -42,13 +43,22 @@ class Deadline:
     async def enforced(self) -> AsyncIterator[None]:
         """Mientras dura el bloque corre el tiempo; si se acaba, el bloque se corta sin error."""
         loop = asyncio.get_running_loop()
-        self.last_start = loop.time() + self._seconds - min(GRACE_SECONDS, self._seconds * _GRACE_SHARE)
+        end = self._started + self.seconds
+        self.last_start = end - min(GRACE_SECONDS, self.seconds * _GRACE_SHARE)
         loop.call_at(self.last_start, self.closing.set)
         try:
-            async with asyncio.timeout(self._seconds) as self._timeout:
+            async with asyncio.timeout_at(end) as self._timeout:
                 yield
         except TimeoutError:
             self.closing.set()
+
+    async def closes_within(self, seconds: float) -> bool:
+        """Espera esos segundos, o a que se cierre; dice si se cerró."""
+        try:
+            await asyncio.wait_for(self.closing.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
 
     def hasten(self, number: signal.Signals, at: float) -> None:
         """Acaba antes por una señal: la primera da un respiro a lo que está en camino; la segunda, ninguno."""
@@ -69,5 +79,5 @@ class Deadline:
         if self._signal:
             return Interruption(f"la interrumpió {self._signal.name}", by_deadline=False)
         if self.closing.is_set():
-            return Interruption(f"se acabó el tiempo de la pasada ({self._seconds:g} s)", by_deadline=True)
+            return Interruption(f"se acabó el tiempo de la pasada ({self.seconds:g} s)", by_deadline=True)
         return None

@@ -7,25 +7,29 @@ import time
 import uuid
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from estado_eventos.backend.account import Account
 from estado_eventos.backend.auth import BearerAuth
 from estado_eventos.backend.client import Backend, request_headers
+from estado_eventos.backend.clock import BackendClock
 from estado_eventos.backend.network import tls_context
 from estado_eventos.backend.token import Token
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.exit_codes import ExitCode
-from estado_eventos.domain.report import Report
+from estado_eventos.domain.report import Report, TransitionReport
+from estado_eventos.domain.transitions import FINISH
 from estado_eventos.output.progress import ProgressCallback
-from estado_eventos.reconcile.deadline import Deadline
+from estado_eventos.reconcile.deadline import Deadline, Interruption
+from estado_eventos.reconcile.follow_ups import FollowUpCalls, Notes
 from estado_eventos.reconcile.lock import PassLock
-from estado_eventos.reconcile.log import log_shard
+from estado_eventos.reconcile.log import log_clock, log_shard
 from estado_eventos.reconcile.plan import Plan
 from estado_eventos.reconcile.reconciler import Reconciler
 from estado_eventos.reconcile.signals import RELEASE_SECONDS, Signals
+from estado_eventos.reconcile.tick import Tick, max_offset
 
 _OTHER_FILES = 16
 """Los archivos que abre una pasada además de sus conexiones: salidas, bucle, señales, turnos y resolver nombres."""
@@ -35,11 +39,22 @@ _FILES_A_WORKER = 2
 T = TypeVar("T")
 
 
-def run_pass(
-    settings: Settings, plan: Plan, run_id: str, signals: Signals, progress: ProgressCallback | None = None
-) -> Report:
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Con qué se lanza una pasada: su identificador, desde cuándo cuenta su límite y las señales que la cortan.
+
+    `started` va en el reloj de `time.monotonic`.
+    """
+
+    run_id: str
+    started: float
+    signals: Signals
+
+
+def run_pass(settings: Settings, plan: Plan, launch: Launch, progress: ProgressCallback | None = None) -> Report:
     """Hace la pasada y devuelve su informe; acaba a tiempo pase lo que pase en la red."""
-    return run_async(_pass(settings, plan, run_id, signals, progress))
+    plan = replace(plan, shard=settings.part, standby_seconds=settings.standby_seconds)
+    return run_async(_pass(settings, plan, launch, progress))
 
 
 def sign_in(settings: Settings, account: Account, run_id: str) -> Token:
@@ -76,48 +91,69 @@ async def _let_go() -> None:
     await asyncio.sleep(0)
 
 
-async def _pass(
-    settings: Settings, plan: Plan, run_id: str, signals: Signals, progress: ProgressCallback | None
-) -> Report:
-    started_at, started = datetime.now(UTC), time.monotonic()
-    headers = request_headers(run_id)
+async def _pass(settings: Settings, plan: Plan, launch: Launch, progress: ProgressCallback | None) -> Report:
+    # Lo que se tardó en arrancar es ya parte de la pasada.
+    started_at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - launch.started)
+    headers = request_headers(launch.run_id)
     auth = BearerAuth(settings, headers)
     auth.warn_if_expiring(started_at)
-    plan = replace(plan, shard=settings.part)
+    deadline = Deadline(settings.pass_timeout, launch.started)
     log_shard(plan.scope)
     tls = tls_context(settings)
-    deadline = Deadline(settings.pass_timeout)
+    clock = BackendClock()
+    interval = settings.scheduler_interval_seconds if plan.waits_for_tick else 0
     async with AsyncExitStack() as stack:
         backends = [await stack.enter_async_context(Backend(settings, auth, tls, headers)) for _ in plan.transitions]
-        reconcilers = [
-            Reconciler(transition, plan, backend, deadline, progress)
-            for transition, backend in zip(plan.transitions, backends, strict=True)
-        ]
-        await _reconcile(reconcilers, deadline, signals, settings)
-        interruption = deadline.interruption
-        parts = tuple(reconciler.report(interruption) for reconciler in reconcilers)
+        reconcilers: list[Reconciler] = []
+        for transition, backend in zip(plan.transitions, backends, strict=True):
+            before = reconcilers[-1].moves if reconcilers else None
+            reconcilers.append(Reconciler(transition, plan, backend, Tick(interval, clock, deadline), before))
+            reconcilers[-1].progress = progress
+        follow_ups = _follow_ups(settings, plan, reconcilers)
+        await _reconcile(reconcilers, follow_ups, deadline, launch.signals, settings)
+        log_clock(clock.offset, max_offset(settings.scheduler_interval_seconds))
+        parts = tuple(_report(reconciler, deadline.interruption, follow_ups) for reconciler in reconcilers)
         # Si las listas se leyeron sin token, que la cuenta no vale solo se dice aquí.
         login = auth.failure if all(part.code is not auth.failure.code for part in parts if auth.failure) else None
         return Report(
-            run_id=run_id,
+            run_id=launch.run_id,
             command=plan.command,
             backend=settings.backend_url,
             started_at=started_at,
-            duration_seconds=time.monotonic() - started,
+            duration_seconds=time.monotonic() - launch.started,
             dry_run=plan.dry_run,
             shard=plan.scope,
             requests=sum(backend.requests for backend in backends),
             token_expires_at=auth.expires_at,
+            clock_offset_seconds=clock.offset,
+            standby_seconds=plan.standby_seconds,
             transitions=parts,
             problem=str(login) if login else None,
             problem_code=login.code if login else ExitCode.OK,
         )
 
 
+def _follow_ups(settings: Settings, plan: Plan, reconcilers: Sequence[Reconciler]) -> FollowUpCalls | None:
+    """Los avisos que siguen a lo que se finalice, si se piden y se finaliza algo."""
+    finisher = next((reconciler for reconciler in reconcilers if reconciler.transition is FINISH), None)
+    if settings.finish_follow_up is None or finisher is None or plan.dry_run:
+        return None
+    return FollowUpCalls(settings.finish_follow_up, Notes(settings.follow_up_directory), plan, finisher)
+
+
+def _report(reconciler: Reconciler, cut: Interruption | None, follow_ups: FollowUpCalls | None) -> TransitionReport:
+    part = reconciler.report(cut)
+    return replace(part, follow_ups=follow_ups.report) if follow_ups and reconciler.transition is FINISH else part
+
+
 async def _reconcile(
-    reconcilers: Sequence[Reconciler], deadline: Deadline, signals: Signals, settings: Settings
+    reconcilers: Sequence[Reconciler],
+    follow_ups: FollowUpCalls | None,
+    deadline: Deadline,
+    signals: Signals,
+    settings: Settings,
 ) -> None:
-    """Todas las transiciones a la vez, hasta que acaben o las corte el límite o una señal."""
+    """Todas las transiciones a la vez, hasta que acaben o las corte el límite o una señal; y después, los avisos."""
     lock, workers = PassLock(), _workers(settings.max_concurrency, len(reconcilers))
     # Si el proceso se queda parado escribiendo donde nadie lee (un Ctrl-S, un paginador), el límite no puede
     # cortarlo; pero sí se puede soltar el turno, para que las pasadas siguientes no esperen por él.
@@ -127,6 +163,8 @@ async def _reconcile(
                 for number, at in signals.received[-1:]:
                     deadline.hasten(number, at)
                 await asyncio.gather(*(reconciler.run(workers, lock) for reconciler in reconcilers))
+                if follow_ups:
+                    await follow_ups.make(workers, lock)
 
 
 def _workers(wanted: int, transitions: int) -> int:

@@ -1,8 +1,10 @@
 """Cada cuánto se ejecuta, como lo escriben systemd y cron. Sin E/S."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 
+from estado_eventos.reconcile.tick import lead_seconds
 from estado_eventos.schedule.job import ScheduleError
 
 _HOUR, _DAY = 3600, 86400
@@ -13,9 +15,9 @@ class IntervalError(ScheduleError):
 
 
 def calendar(interval: int) -> tuple[str, ...]:
-    """Las líneas `OnCalendar=` que juntas dan un tic cada `interval` segundos, contados desde la medianoche UTC.
+    """Las líneas `OnCalendar=` que juntas empiezan una pasada `lead_seconds` antes de cada tic.
 
-    Lanza `IntervalError`.
+    Hay un tic cada `interval` segundos, contados desde la medianoche UTC. Lanza `IntervalError`.
     """
     lines = _calendar(interval)
     if lines is None:
@@ -24,22 +26,26 @@ def calendar(interval: int) -> tuple[str, ...]:
 
 
 def _calendar(interval: int) -> tuple[str, ...] | None:
+    lead = lead_seconds(interval)
     if _DAY % interval == 0 and interval % _HOUR == 0:
         hours = interval // _HOUR
-        return (f"*-*-* {'00' if hours == 24 else f'00/{hours}' if hours > 1 else '*'}:00:00 UTC",)
+        which = "*" if hours == 1 else f"{hours - 1:02d}" if hours == 24 else f"{hours - 1:02d}/{hours}"
+        return (f"*-*-* {which}:59:{60 - lead} UTC",)
     if _DAY % interval == 0 and interval % 60 == 0:
-        return tuple(_classes(interval // 60, 60, lambda hour, minutes: f"*-*-* {hour}:{minutes}:00 UTC"))
+        lines = _classes(interval // 60, 60, 1, lambda hour, minutes: f"*-*-* {hour}:{minutes}:{60 - lead} UTC")
+        return tuple(lines)
     if _HOUR % interval == 0:
-        return tuple(_classes(interval, 60, lambda minute, seconds: f"*-*-* *:{minute}:{seconds} UTC"))
+        return tuple(_classes(interval, 60, lead, lambda minute, seconds: f"*-*-* *:{minute}:{seconds} UTC"))
     return None
 
 
-def _classes(step: int, size: int, line: Callable[[str, str], str]) -> Iterator[str]:
-    """Los tics cada `step` repartidos en unidades de `size`: una línea por cada unidad distinta del ciclo."""
+def _classes(step: int, size: int, early: int, line: Callable[[str, str], str]) -> Iterator[str]:
+    """Los múltiplos de `step`, menos `early`, en unidades de `size`: una línea por cada unidad distinta del ciclo."""
     cycle = math.lcm(step, size)
     period = cycle // size
+    starts = sorted((tick - early) % cycle for tick in range(0, cycle, step))
     for unit in range(period):
-        ticks = [tick % size for tick in range(0, cycle, step) if tick // size == unit]
+        ticks = [start % size for start in starts if start // size == unit]
         if ticks:
             which = "*" if period == 1 else f"{unit:02d}/{period}"
             yield line(which, _field(ticks, step, size))
@@ -68,6 +74,29 @@ def _cron_fields(interval: int) -> str | None:
     if interval % _HOUR:
         return None
     return "0 0 * * *" if interval == _DAY else f"0 */{hours} * * *" if hours > 1 else "0 * * * *"
+
+
+def next_cron_tick(fields: Sequence[str], now: datetime) -> datetime | None:
+    """Cuándo ejecutará cron una línea con esos cinco campos, en la hora de pared; `None` si no se sabe leerlos."""
+    try:
+        minutes, hours = _cron_values(fields[0], 60), _cron_values(fields[1], 24)
+    except (ValueError, IndexError):
+        return None
+    if list(fields[2:5]) != ["*"] * 3:
+        return None
+    moment = now.replace(second=0, microsecond=0)
+    ticks = (moment + timedelta(minutes=ahead) for ahead in range(1, _DAY // 60 + 61))
+    return next((tick for tick in ticks if tick.minute in minutes and tick.hour in hours), None)
+
+
+def _cron_values(field: str, size: int) -> set[int]:
+    """Los valores de un campo de cron: `*`, `*/5`, `7`, `1-5` o varios de ellos separados por comas."""
+    found: set[int] = set()
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        first, dash, last = ("0", "-", str(size - 1)) if span == "*" else span.partition("-")
+        found.update(range(int(first), int(last if dash else first) + 1, int(step or 1)))
+    return found
 
 
 def _nearest(interval: int, scheduler: str, works: Callable[[int], bool]) -> str:
