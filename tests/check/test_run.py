@@ -36,7 +36,7 @@ def test_a_good_set_up_has_no_problems(backend: ReferenceBackend, tmp_path: Path
 
 
 def test_it_only_reads_but_for_one_login(backend: ReferenceBackend) -> None:
-    """Todo lo que pide son las dos listas, alguna otra vez (sin firmar, o por saber qué hora es) y un inicio de sesión."""
+    """Todo lo que pide son las listas, alguna otra vez (sin firmar, o por saber la hora), y un inicio de sesión."""
     backend.add_events(due_start=2)
 
     diagnose(**account(backend))

@@ -9,6 +9,7 @@ import pytest
 from tests.e2e import requisites, wheelhouse
 from tests.e2e.container import Container
 from tests.support.documents import ROOT, typed_by
+from tests.support.reference.server import ReferenceBackend
 
 _HERE = Path(__file__).parent
 _PATIENCE = 600  # La primera vez hay que hacer el árbol; y cron no despierta más que cada minuto.
@@ -56,3 +57,10 @@ def container(wheels: dict[str, Path]) -> Iterator[Container]:
     with Container(wheels) as running:
         wheelhouse.configure(running)
         yield running
+
+
+@pytest.fixture(scope="session")
+def backend_server() -> Iterator[ReferenceBackend]:
+    """El backend de estas pruebas: su reloj no es el del contenedor, como no lo es nunca el de otra máquina."""
+    with ReferenceBackend(clock_offset=-0.4) as server:
+        yield server

@@ -86,6 +86,6 @@ def addresses(backend: ReferenceBackend, url: str | None = None) -> dict[str, An
     return {"BACKEND_URL": url} if url else {"BACKEND_URL": backend.url, "AUTH_URL": backend.auth_url}
 
 
-def settings_text(backend: ReferenceBackend, **variables: object) -> str:
-    """Un archivo de configuración con la cuenta del backend, que también entiende systemd."""
-    return "".join(f"{name}='{value}'\n" for name, value in account(backend, None, **variables).items())
+def settings_text(backend: ReferenceBackend, url: str | None = None, **variables: object) -> str:
+    """Un archivo de configuración con la cuenta del backend, que también entiende systemd; `url`, como en `account`."""
+    return "".join(f"{name}='{value}'\n" for name, value in account(backend, url, **variables).items())

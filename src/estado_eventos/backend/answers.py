@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from estado_eventos.backend.clock import Sighting, read_date, sight
 from estado_eventos.backend.errors import BackendError, Denied, Refused, Unavailable, WrongProtocol
@@ -17,8 +16,10 @@ MAX_EVENTS = 100_000
 REDIRECTS = {301, 302, 303, 307, 308}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+_KNOWS_NOTHING = Redactor()
+
+
+class Answer(NamedTuple):
     """Una respuesta HTTP ya leída entera: nunca más grande que el tope con que se pidió."""
 
     status: int
@@ -29,12 +30,12 @@ class Answer:
     sent_at: float = 0.0
     """Cuándo salió la petición y (`received_at`) cuándo se acabó de leer la respuesta, en segundos desde 1970."""
     received_at: float = 0.0
-    redactor: Redactor = field(default_factory=Redactor)
+    redactor: Redactor = _KNOWS_NOTHING
     """Quien sabe lo que no debe verse de ella."""
 
     def cleaned(self, redactor: Redactor) -> "Answer":
         """La misma, leída sin nada de lo que no debe verse."""
-        return replace(self, location=redactor.clean(self.location), redactor=redactor)
+        return self._replace(location=redactor.clean(self.location), redactor=redactor)
 
     @property
     def is_quotable(self) -> bool:
@@ -56,8 +57,7 @@ class Answer:
         raise WrongProtocol("la respuesta no es JSON válido")
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """Una página de una lista de pendientes y su `next`, tal como llegó; con `cut`, traía más de lo que se toma.
 
     `sighting` es la hora que daba el backend.

@@ -5,8 +5,8 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dotenv.parser import Binding, parse_stream
 
@@ -103,8 +103,7 @@ def _quote_hint(binding: Binding) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """Una variable que systemd leería de otra manera: en qué línea está, por qué y cómo se escribe para los dos."""
 
     line: int
