@@ -141,10 +141,9 @@ class Backend:
         """
         if event.id is None or event.problem:
             raise ValueError(event.problem)
-        path = transition.action_path(event.id)
         if again:
             await self._renew_connection(worker)
-        url = httpx.URL(self.url + path)
+        url = httpx.URL(self.url + transition.action_path(event.id))
         return read_applied(transition, await self._exchange(worker, self._request(worker, "POST", url)))
 
     async def tell(self, path: str, event_id: int | str, worker: int) -> None:
