@@ -46,7 +46,8 @@ class Connection(httpx.AsyncBaseTransport):
         return await self._inner.handle_async_request(named)
 
 
-def _connection(settings: Settings, tls: ssl.SSLContext) -> Connection:
+def connection_of(settings: Settings, tls: ssl.SSLContext) -> Connection:
+    """La conexión con el backend, por el proxy si lo hay."""
     if settings.backend_proxy is None:
         return Connection(tls)
     url = httpx.URL(settings.backend_proxy.get_secret_value())
@@ -54,12 +55,16 @@ def _connection(settings: Settings, tls: ssl.SSLContext) -> Connection:
     return Connection(tls, httpx.Proxy(url, ssl_context=tls if url.scheme == "https" else None))
 
 
+Connect = Callable[[Settings, ssl.SSLContext], httpx.AsyncBaseTransport]
+"""Quien da una conexión; todavía no se conecta."""
+
+
 class CappedTransport(httpx.AsyncBaseTransport):
     """Una conexión que cuenta lo que pide y no deja que ninguna respuesta, tampoco las de renovar, sea enorme."""
 
-    def __init__(self, settings: Settings, tls: ssl.SSLContext, on_request: Callable[[], None]) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, on_request: Callable[[], None]) -> None:
         """Llama a `on_request` por cada petición que sale."""
-        self._inner = _connection(settings, tls)
+        self._inner = inner
         self._on_request = on_request
 
     async def aclose(self) -> None:
