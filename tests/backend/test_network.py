@@ -103,7 +103,7 @@ def test_an_old_tls_is_not_spoken() -> None:
 
 def test_a_name_that_does_not_resolve_is_named_as_such() -> None:
     """Un nombre que no existe: 69 y se dice que no se resuelve."""
-    completed = run("start", "--json", env={"BACKEND_URL": "http://no-existe.invalid"})
+    completed = run("start", "--json", env={"BACKEND_URL": "http://no-existe.invalid", "PASS_TIMEOUT": 5})
 
     assert completed.code == 69
     assert "no se pudo resolver el nombre" in completed.report["error"]

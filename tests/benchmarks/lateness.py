@@ -1,102 +1,148 @@
-"""Cuánto tarda en cambiar de estado un evento desde su hora: el temporizador de verdad y un servicio residente."""
+"""Cuánto tarda en cambiar de estado un evento debido en el tic: el temporizador de verdad y un servicio residente."""
 
-import random
+import ssl
 import statistics
-import threading
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Self, Unpack
 
-import httpx
+import trustme
 
-from estado_eventos.domain.transitions import START
+from tests.benchmarks.hour import resident
 from tests.benchmarks.measure import Row
 from tests.e2e import requisites, wheelhouse
 from tests.e2e.container import Container
+from tests.support.faults import FaultyServer, pass_through
 from tests.support.inside import settings_text
+from tests.support.reference.contract import ServerOptions
 from tests.support.reference.server import ReferenceBackend
 
-INTERVAL = 10
-TICKS = 20
+INTERVAL = 30
+"""El más corto con el adelanto de siempre (design §7: 2 s), donde cabe un inicio de sesión como los de verdad."""
+TICKS, TICKS_APART = 20, 4
+CLOCKS_APART = (-0.4, -2, -5, 1, 5)
+"""Lo que va adelantado, o atrasado, el reloj del backend, en segundos."""
+_TIME_TO_CREATE = 10
+"""Los segundos que faltan, por lo menos, para el tic en que vence lo primero que se crea."""
+_PROGRAM = "/opt/estado-eventos/bin/estado-eventos"
+_AUTHORITY = "/usr/local/share/ca-certificates/banco.crt"
 
 
 @dataclass(frozen=True, slots=True)
-class Lateness:
-    """Los retrasos medidos, en segundos."""
+class Contender:
+    """Quien mueve los eventos de un backend, por https."""
 
-    name: str
-    seconds: tuple[float, ...]
+    backend: ReferenceBackend
+    url: str
 
-    def row(self, budget: str = "–") -> Row:
-        """La fila de la tabla."""
-        worst, median = max(self.seconds), statistics.median(self.seconds)
-        return Row(self.name, f"peor de {len(self.seconds)}: {worst:.2f} s; mediana: {median:.2f} s", budget)
+    def lateness(self) -> list[float]:
+        """Los segundos que pasaron desde que el backend enseñó cada evento hasta que cambió."""
+        return [(change.at - change.visible_from).total_seconds() for change in self.backend.history()]
 
 
 def measure() -> list[Row]:
-    """Un evento debido en cada tic de `INTERVAL` s, con el temporizador y con un residente que arrancó a destiempo."""
+    """Un evento debido en cada tic, con los relojes en hora y sin estarlo, y un residente que arrancó cuando cayó."""
     reason = requisites.unavailable()
     if reason:
         return [Row("hora debida → estado cambiado", f"sin medir: {reason}")]
     with ExitStack() as stack:
-        timed, resident = (stack.enter_context(ReferenceBackend()) for _ in range(2))
-        container = stack.enter_context(Container(stack.enter_context(wheelhouse.wheels())))
-        _install(container, timed)
-        stack.enter_context(_Resident(resident, INTERVAL))
-        minute = (time.time() // INTERVAL + 2) * INTERVAL
-        for server in (timed, resident):
-            for tick in range(TICKS):
-                server.add_events(due_start=1, offset=minute + tick * INTERVAL - time.time())
-        _wait(lambda: all(len(server.history()) == TICKS for server in (timed, resident)))
-        return [
-            _lateness("temporizador de systemd, hora debida → estado cambiado", timed, minute).row("≤ 1 s"),
-            _lateness("residente que arrancó a destiempo, ídem", resident, minute).row(),
+        arena = stack.enter_context(_Arena())
+        # Comprobar la contraseña cuesta lo que cuesta de verdad: las vueltas de PBKDF2 que da Django.
+        pair = arena.pair("en-hora", iterations=0)
+        seconds = on_ticks(pair, TICKS, arena.forget_token)
+        rows = [
+            Row("hora debida → estado cambiado, con un inicio de sesión entre medias", _worst(seconds[0]), "≤ 0,15 s"),
+            Row(f"ídem, un residente que mira cada {INTERVAL} s desde que arrancó", _worst(seconds[1])),
         ]
+        arena.stop("en-hora")
+        pairs = [arena.pair(f"reloj{number}", clock_offset=ahead) for number, ahead in enumerate(CLOCKS_APART)]
+        seconds = on_ticks([contender for pair in pairs for contender in pair], TICKS_APART)
+        for ahead, ours, theirs in zip(CLOCKS_APART, seconds[::2], seconds[1::2], strict=True):
+            what = f"con el reloj del backend a {ahead:+g} s: el evento a la vista → estado cambiado (el residente)"
+            rows.append(Row(what, f"{_worst(ours)} ({_worst(theirs)})", "≤ 1,2 s"))
+        return rows
 
 
-def _install(container: Container, backend: ReferenceBackend) -> None:
-    wheelhouse.configure(container)
-    container.run(["python3", "-m", "venv", "/opt/estado-eventos"], timeout=120)
-    container.run(["/opt/estado-eventos/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
-    container.put("/etc/estado-eventos/estado-eventos.env", settings_text(backend), 0o600)
-    program = "/opt/estado-eventos/bin/estado-eventos"
-    container.run([program, "schedule", "install", "systemd", "--interval", str(INTERVAL)], timeout=120)
+class _Arena:
+    """Dónde compiten: un Debian con el programa, una autoridad privada y los backends que haga falta."""
 
-
-def _lateness(name: str, backend: ReferenceBackend, minute: float) -> Lateness:
-    moments = sorted(change.at.timestamp() for change in backend.history())
-    return Lateness(name, tuple(moment - (minute + tick * INTERVAL) for tick, moment in enumerate(moments)))
-
-
-def _wait(done: Callable[[], bool]) -> None:
-    limit = time.monotonic() + (TICKS + 6) * INTERVAL
-    while not done() and time.monotonic() < limit:
-        time.sleep(1)
-
-
-class _Resident:
-    """Un planificador por intervalos como el del servicio antiguo: un cliente nuevo por petición, de una en una."""
-
-    def __init__(self, backend: ReferenceBackend, interval: float) -> None:
-        self._backend = backend
-        self._interval = interval
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> None:
-        self._thread.start()
+    def __enter__(self) -> Self:
+        """Instala el programa como en docs/instalacion.md, y la autoridad, entre las del sistema."""
+        with ExitStack() as stack:
+            self._authority = trustme.CA()
+            self._trusted = stack.enter_context(tempfile.NamedTemporaryFile())
+            self._authority.cert_pem.write_to_path(self._trusted.name)
+            self._container = stack.enter_context(Container(stack.enter_context(wheelhouse.wheels())))
+            wheelhouse.configure(self._container)
+            self._container.put(_AUTHORITY, self._authority.cert_pem.bytes().decode())
+            for command in (
+                ["update-ca-certificates"],
+                ["python3", "-m", "venv", "/opt/estado-eventos"],
+                ["/opt/estado-eventos/bin/pip", "install", "--quiet", "estado-eventos"],
+            ):
+                self._container.run(command, timeout=120)
+            self._stack = stack.pop_all()
+        return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        """Lo para todo."""
+        self._stack.close()
 
-    def _run(self) -> None:
-        headers = {"Authorization": f"Bearer {self._backend.token()}"}
-        self._stop.wait(random.uniform(0, self._interval))  # noqa: S311  La fase en que arrancó es la que toque.
-        while True:
-            listing = httpx.get(self._backend.url + START.list_path, headers=headers).json()
-            for item in listing["results"]:
-                httpx.post(self._backend.url + START.action_path(item["id"]), headers=headers)
-            if self._stop.wait(self._interval):
-                return
+    def pair(self, name: str, **options: Unpack[ServerOptions]) -> tuple[Contender, Contender]:
+        """Un temporizador con ese nombre y un residente, cada uno con un backend así."""
+        # El residente no lleva token, como el antiguo.
+        open_to_all: ServerOptions = {**options, "no_auth": True}
+        ours, theirs = self._serve(options), self._serve(open_to_all)
+        settings = settings_text(ours.backend, ours.url)
+        self._container.put(f"/etc/estado-eventos/{name}.env", settings, 0o600)
+        install = [_PROGRAM, "schedule", "install", "systemd", "--name", name, "--interval", str(INTERVAL)]
+        self._container.run(install, timeout=120)
+        self._stack.enter_context(resident(theirs.url, INTERVAL, {"SSL_CERT_FILE": self._trusted.name}))
+        return ours, theirs
+
+    def forget_token(self) -> None:
+        """La pasada siguiente tiene que iniciar sesión."""
+        self._container.run(["rm", "/var/lib/estado-eventos-en-hora/token"])
+
+    def stop(self, name: str) -> None:
+        """Quita ese temporizador."""
+        self._container.run([_PROGRAM, "schedule", "remove", "systemd", "--name", name], timeout=120)
+
+    def _serve(self, options: ServerOptions) -> Contender:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._authority.issue_cert("127.0.0.1").configure_cert(tls)
+        backend = self._stack.enter_context(ReferenceBackend(**options))
+        proxy = self._stack.enter_context(FaultyServer(pass_through, tls=tls, upstream=backend.url))
+        return Contender(backend, proxy.url)
+
+
+def on_ticks(
+    contenders: Sequence[Contender], ticks: int, midway: Callable[[], object] | None = None
+) -> list[list[float]]:
+    """Los retrasos de cada uno con un evento por tic; a mitad, entre dos tics, hace `midway`."""
+    first = (time.time() + _TIME_TO_CREATE) // INTERVAL * INTERVAL + INTERVAL
+    for contender in contenders:
+        for tick in range(ticks):
+            contender.backend.add_events(due_start=1, at=first + tick * INTERVAL)
+    if midway:
+        _sleep_until(first + (ticks // 2 - 0.5) * INTERVAL)
+        midway()
+    last = first + (ticks - 1) * INTERVAL
+    _sleep_until(last + 1)
+    # El residente puede tardar un intervalo entero, y quien pierde un tic, también.
+    while any(len(contender.lateness()) < ticks for contender in contenders):
+        if time.time() > last + 2 * INTERVAL:
+            raise RuntimeError(f"quedan eventos sin mover: {[contender.lateness() for contender in contenders]}")
+        time.sleep(1)
+    return [contender.lateness() for contender in contenders]
+
+
+def _sleep_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.time()))
+
+
+def _worst(seconds: Sequence[float]) -> str:
+    return f"peor de {len(seconds)}: {max(seconds):.2f} s; mediana: {statistics.median(seconds):.2f} s"

@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e import requisites, wheelhouse
 from tests.e2e.container import Container
+from tests.support.documents import ROOT, typed_by
+from tests.support.reference.server import ReferenceBackend
 
 _HERE = Path(__file__).parent
 _PATIENCE = 600  # La primera vez hay que hacer el árbol; y cron no despierta más que cada minuto.
@@ -19,7 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.timeout(_PATIENCE))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(_PATIENCE))
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +43,24 @@ def wheels(capable: None) -> Iterator[dict[str, Path]]:  # noqa: ARG001
         yield mounts
 
 
+@pytest.fixture
+def typed(request: pytest.FixtureRequest) -> list[list[str]]:
+    """Los bloques de la documentación que dicen que los teclea esta prueba."""
+    found = typed_by(f"{request.path.relative_to(ROOT)}::{request.node.originalname}")
+    assert found, "ningún documento nombra esta prueba"
+    return found
+
+
 @pytest.fixture(scope="session")
 def container(wheels: dict[str, Path]) -> Iterator[Container]:
     """Un contenedor para toda la sesión, con las ruedas al alcance de pip y pipx."""
     with Container(wheels) as running:
         wheelhouse.configure(running)
         yield running
+
+
+@pytest.fixture(scope="session")
+def backend_server() -> Iterator[ReferenceBackend]:
+    """El backend de estas pruebas: su reloj no es el del contenedor, como no lo es nunca el de otra máquina."""
+    with ReferenceBackend(clock_offset=-0.4) as server:
+        yield server

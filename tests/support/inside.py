@@ -10,7 +10,9 @@ from typing import Any
 from unittest import mock
 
 from estado_eventos.cli.app import main
+from estado_eventos.config.redactor import Redactor
 from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.output import streams
 from tests.support.faults import FaultyServer, check_no_blind_repeats
 from tests.support.program import Completed, environment
 from tests.support.reference.server import ReferenceBackend
@@ -49,6 +51,7 @@ def run_inside(*arguments: str, **variables: object) -> Completed:
         signal.setitimer(signal.ITIMER_REAL, *alarm)
         time.tzset()
         log.setLevel(level)
+        streams.protect(Redactor())
     return Completed(code, out.getvalue(), err.getvalue())
 
 
@@ -83,6 +86,6 @@ def addresses(backend: ReferenceBackend, url: str | None = None) -> dict[str, An
     return {"BACKEND_URL": url} if url else {"BACKEND_URL": backend.url, "AUTH_URL": backend.auth_url}
 
 
-def settings_text(backend: ReferenceBackend, **variables: object) -> str:
-    """Un archivo de configuración con la cuenta del backend, que también entiende systemd."""
-    return "".join(f"{name}='{value}'\n" for name, value in account(backend, None, **variables).items())
+def settings_text(backend: ReferenceBackend, url: str | None = None, **variables: object) -> str:
+    """Un archivo de configuración con la cuenta del backend, que también entiende systemd; `url`, como en `account`."""
+    return "".join(f"{name}='{value}'\n" for name, value in account(backend, url, **variables).items())

@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 import httpx
 
 from estado_eventos.backend.account import account_of, auth_request, login_request
-from estado_eventos.backend.answers import Answer, read_token
+from estado_eventos.backend.answers import Answer
 from estado_eventos.backend.errors import BackendError, Denied
+from estado_eventos.backend.grants import read_token
 from estado_eventos.backend.network import is_loopback, same_origin
 from estado_eventos.backend.signer import SENT, Signer
 from estado_eventos.backend.token import Token
 from estado_eventos.backend.token_cache import CacheOf, cache_of
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain import wall_clock
+from estado_eventos.domain.text import spoken_moment
 
 WARN_BEFORE = timedelta(minutes=10)
 _log = logging.getLogger(__name__)
@@ -58,7 +60,7 @@ class BearerAuth(Signer):
 
     def __init__(self, settings: Settings, headers: Mapping[str, str], cache: CacheOf = cache_of) -> None:
         """`headers` van en las renovaciones; lo demás trae las suyas. `cache` dice dónde se guarda el token."""
-        super().__init__()
+        super().__init__(settings.redactor)
         self._settings = settings
         self._backend = httpx.URL(settings.backend_url)
         self._headers = headers
@@ -72,8 +74,6 @@ class BearerAuth(Signer):
         self._was_asked = False
         static = settings.backend_jwt_token
         self._token = Token.read(static.get_secret_value()) if static else None
-        for secret in (*(self._account.secrets if self._account else ()), *([self._token.text] if self._token else ())):
-            self.redactor.add(secret)
         self._renewals = _Renewals()
         self._lock = asyncio.Lock()
 
@@ -230,7 +230,7 @@ class BearerAuth(Signer):
             )
         if self._token and self._token.expires_at and self._token.expired(wall_clock.now()):
             return (
-                f"el token de BACKEND_JWT_TOKEN caducó el {self._token.expires_at:%Y-%m-%d a las %H:%M:%S} UTC",
+                f"el token de BACKEND_JWT_TOKEN caducó el {spoken_moment(self._token.expires_at)}",
                 "Ponga uno nuevo, o BACKEND_EMAIL y BACKEND_PASSWORD para que se renueve solo",
             )
         return "el backend no acepta el token de BACKEND_JWT_TOKEN", "Compruebe que está entero y es de este backend"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from estado_eventos.backend.token import Token
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain import wall_clock
-from estado_eventos.domain.text import is_token, printable
+from estado_eventos.domain.text import is_token, printable, spoken_os_error
 from estado_eventos.output.files import read_file, replace_file
 
 _MAX_BYTES = 64 << 10
@@ -52,7 +52,7 @@ class TokenCache:
         except FileNotFoundError:
             return CachedToken()
         except OSError as error:
-            return self._unusable(printable(str(error.strerror or error)))
+            return self._unusable(spoken_os_error(error))
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return self._unusable("no se entiende")
         if not usable:
@@ -76,8 +76,7 @@ class TokenCache:
         try:
             replace_file(self.path, json.dumps(entry).encode(), 0o600)
         except OSError as error:
-            reason = printable(str(error.strerror or error))
-            _log.warning("TOKEN_CACHE_FILE: no se puede guardar en %s: %s", self.path, reason)
+            _log.warning("TOKEN_CACHE_FILE: no se puede guardar en %s: %s", self.path, spoken_os_error(error))
 
     def _unusable(self, reason: str) -> CachedToken:
         return CachedToken(problem=f"TOKEN_CACHE_FILE: no se usa {printable(str(self.path))}: {reason}")

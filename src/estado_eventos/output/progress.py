@@ -70,6 +70,7 @@ def _new_bar() -> "Progress":
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        # Las líneas del registro que pasan por ella no se parten: lo de fuera no empieza ninguna.
+        console=Console(stderr=True, soft_wrap=True),
         transient=True,
     )
