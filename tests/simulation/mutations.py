@@ -105,6 +105,7 @@ MUTATIONS = {
             ),
         ),
         "reports_tell_the_truth",
+        first=60,
     ),
     "lo que falta no cuenta": Mutation(
         "reconcile/ending.py",

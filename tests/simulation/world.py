@@ -172,7 +172,20 @@ def _draw_sites(world: World, random: Random) -> None:
 
 def _draw_trouble(world: World, random: Random) -> None:
     last = (world.ticks - CALM_TICKS) * world.interval
-    names = ("down", "cut", "slow", "limited", "limited", "unwell", "garbage", "refusing", "mixed", "mixed", "mixed")
+    names = (
+        "down",
+        "cut",
+        "slow",
+        "limited",
+        "limited",
+        "unwell",
+        "garbage",
+        "refusing",
+        "lying",
+        "mixed",
+        "mixed",
+        "mixed",
+    )
     for _ in range(random.choice((0, 1, 1, 2, 3, 5))):
         start = random.uniform(0, last)
         length = random.choice((random.uniform(1, 5), random.uniform(5, 90), last))
