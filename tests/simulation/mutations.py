@@ -18,6 +18,7 @@ MUTATIONS = {
         "reconcile/reconciler.py",
         (("names = [] if self._plan.dry_run else", "names: list[str] = [] if self is not None else"),),
         "each_change_is_made_once",
+        first=230,
     ),
     "sin lista más nueva": Mutation(
         "reconcile/reconciler.py",
