@@ -43,8 +43,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *,
         name: object = None,
         context: contextvars.Context | None = None,
+        **rest: Any,
     ) -> asyncio.Task[Any]:
         """Como siempre, y lo cuenta."""
-        task = super().create_task(coro, name=name, context=context)
+        task = super().create_task(coro, name=name, context=context, **rest)
         self._on_task(task)
         return task
