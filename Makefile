@@ -14,7 +14,7 @@ NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo 'A $(PYTHON) le falta el módulo venv. En Debian, como root: apt install python3-venv' >&2; exit 1; }; \
 	$(PYTHON) -m venv --clear
 
-.PHONY: demo test test-lowest e2e image bench pictures dashboard reference audit dist check lint types layers lock clean
+.PHONY: demo simulate test test-lowest e2e image bench pictures dashboard reference audit dist check lint types layers lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tools.demo
@@ -31,9 +31,14 @@ else
 	$(BIN)/pytest -n 6 -m "not e2e and not slow"
 endif
 
+# Pasadas de verdad en mundos simulados, en tiempo virtual: WORLDS=n mundos, o SEED=n para ver uno entero.
+WORLDS ?= 1000
+simulate: $(READY)
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--worlds $(WORLDS) $(if $(SECONDS),--seconds $(SECONDS)))
+
 # Lo mismo, menos lo del proyecto, con lo más viejo de cada dependencia que admite pyproject.toml.
 test-lowest: $(LOWEST)/.listo
-	$(LOWEST)/bin/pytest -n 4 -m "not e2e and not slow" --ignore tests/project
+	$(LOWEST)/bin/pytest -n 4 -m "not e2e and not slow" tests/backend tests/cli tests/config tests/monitoring tests/output tests/reconcile
 
 # systemd, cron y la imagen de verdad, en contenedores; hace falta ser root.
 e2e: $(READY)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Self, Unpack
 
 import trustme
 
@@ -16,6 +17,7 @@ from tests.e2e import requisites, wheelhouse
 from tests.e2e.container import Container
 from tests.support.faults import FaultyServer, pass_through
 from tests.support.inside import settings_text
+from tests.support.reference.contract import ServerOptions
 from tests.support.reference.server import ReferenceBackend
 
 INTERVAL = 30
@@ -26,7 +28,6 @@ CLOCKS_APART = (-0.4, -2, -5, 1, 5)
 _TIME_TO_CREATE = 10
 """Los segundos que faltan, por lo menos, para el tic en que vence lo primero que se crea."""
 _PROGRAM = "/opt/estado-eventos/bin/estado-eventos"
-_TOKEN = "/var/lib/estado-eventos/token"
 _AUTHORITY = "/usr/local/share/ca-certificates/banco.crt"
 
 
@@ -48,67 +49,92 @@ def measure() -> list[Row]:
     if reason:
         return [Row("hora debida → estado cambiado", f"sin medir: {reason}")]
     with ExitStack() as stack:
-        authority = trustme.CA()
-        # El residente no lleva token, como el antiguo. Las contraseñas cuestan lo que cuestan de verdad.
-        ours, theirs = (_serve(stack, authority, no_auth=no_auth) for no_auth in (False, True))
-        container = stack.enter_context(Container(stack.enter_context(wheelhouse.wheels())))
-        install(container, ours, authority, INTERVAL)
-        trusted = stack.enter_context(tempfile.NamedTemporaryFile())
-        authority.cert_pem.write_to_path(trusted.name)
-        stack.enter_context(resident(theirs.url, INTERVAL, {"SSL_CERT_FILE": trusted.name}))
-        seconds = on_ticks((ours, theirs), INTERVAL, TICKS, lambda: container.run(["rm", _TOKEN]))
+        arena = stack.enter_context(_Arena())
+        # Comprobar la contraseña cuesta lo que cuesta de verdad: las vueltas de PBKDF2 que da Django.
+        pair = arena.pair("en-hora", iterations=0)
+        seconds = on_ticks(pair, TICKS, arena.forget_token)
         rows = [
-            Row(
-                "https, hora debida → estado cambiado, un inicio de sesión entre medias", _worst(seconds[0]), "≤ 0,15 s"
-            ),
+            Row("hora debida → estado cambiado, con un inicio de sesión entre medias", _worst(seconds[0]), "≤ 0,15 s"),
             Row(f"ídem, un residente que mira cada {INTERVAL} s desde que arrancó", _worst(seconds[1])),
         ]
-        for ahead in CLOCKS_APART:
-            for contender in (ours, theirs):
-                contender.backend.reset()
-                contender.backend.configure(clock_offset_seconds=ahead)
-            seconds = on_ticks((ours, theirs), INTERVAL, TICKS_APART)
-            what = f"con el reloj del backend a {ahead:+g} s: desde que enseña el evento (el residente)"
-            rows.append(Row(what, f"{_worst(seconds[0])} ({_worst(seconds[1])})", "≤ 1,2 s"))
+        arena.stop("en-hora")
+        pairs = [arena.pair(f"reloj{number}", clock_offset=ahead) for number, ahead in enumerate(CLOCKS_APART)]
+        seconds = on_ticks([contender for pair in pairs for contender in pair], TICKS_APART)
+        for ahead, ours, theirs in zip(CLOCKS_APART, seconds[::2], seconds[1::2], strict=True):
+            what = f"con el reloj del backend a {ahead:+g} s: el evento a la vista → estado cambiado (el residente)"
+            rows.append(Row(what, f"{_worst(ours)} ({_worst(theirs)})", "≤ 1,2 s"))
         return rows
 
 
-def _serve(stack: ExitStack, authority: trustme.CA, *, no_auth: bool) -> Contender:
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    backend = stack.enter_context(ReferenceBackend(iterations=0, no_auth=no_auth))
-    proxy = stack.enter_context(FaultyServer(pass_through, tls=tls, upstream=backend.url))
-    return Contender(backend, proxy.url)
+class _Arena:
+    """Dónde compiten: un Debian con el programa, una autoridad privada y los backends que haga falta."""
 
+    def __enter__(self) -> Self:
+        """Instala el programa como en docs/instalacion.md, y la autoridad, entre las del sistema."""
+        with ExitStack() as stack:
+            self._authority = trustme.CA()
+            self._trusted = stack.enter_context(tempfile.NamedTemporaryFile())
+            self._authority.cert_pem.write_to_path(self._trusted.name)
+            self._container = stack.enter_context(Container(stack.enter_context(wheelhouse.wheels())))
+            wheelhouse.configure(self._container)
+            self._container.put(_AUTHORITY, self._authority.cert_pem.bytes().decode())
+            for command in (
+                ["update-ca-certificates"],
+                ["python3", "-m", "venv", "/opt/estado-eventos"],
+                ["/opt/estado-eventos/bin/pip", "install", "--quiet", "estado-eventos"],
+            ):
+                self._container.run(command, timeout=120)
+            self._stack = stack.pop_all()
+        return self
 
-def install(container: Container, contender: Contender, authority: trustme.CA, interval: int) -> None:
-    """Lo instala como en docs/instalacion.md, con su autoridad entre las del sistema."""
-    wheelhouse.configure(container)
-    container.put(_AUTHORITY, authority.cert_pem.bytes().decode())
-    container.run(["update-ca-certificates"], timeout=120)
-    container.run(["python3", "-m", "venv", "/opt/estado-eventos"], timeout=120)
-    container.run(["/opt/estado-eventos/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
-    settings = settings_text(contender.backend, contender.url)
-    container.put("/etc/estado-eventos/estado-eventos.env", settings, 0o600)
-    container.run([_PROGRAM, "schedule", "install", "systemd", "--interval", str(interval)], timeout=120)
+    def __exit__(self, *_: object) -> None:
+        """Lo para todo."""
+        self._stack.close()
+
+    def pair(self, name: str, **options: Unpack[ServerOptions]) -> tuple[Contender, Contender]:
+        """Un temporizador con ese nombre y un residente, cada uno con un backend así."""
+        # El residente no lleva token, como el antiguo.
+        open_to_all: ServerOptions = {**options, "no_auth": True}
+        ours, theirs = self._serve(options), self._serve(open_to_all)
+        settings = settings_text(ours.backend, ours.url)
+        self._container.put(f"/etc/estado-eventos/{name}.env", settings, 0o600)
+        install = [_PROGRAM, "schedule", "install", "systemd", "--name", name, "--interval", str(INTERVAL)]
+        self._container.run(install, timeout=120)
+        self._stack.enter_context(resident(theirs.url, INTERVAL, {"SSL_CERT_FILE": self._trusted.name}))
+        return ours, theirs
+
+    def forget_token(self) -> None:
+        """La pasada siguiente tiene que iniciar sesión."""
+        self._container.run(["rm", "/var/lib/estado-eventos-en-hora/token"])
+
+    def stop(self, name: str) -> None:
+        """Quita ese temporizador."""
+        self._container.run([_PROGRAM, "schedule", "remove", "systemd", "--name", name], timeout=120)
+
+    def _serve(self, options: ServerOptions) -> Contender:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._authority.issue_cert("127.0.0.1").configure_cert(tls)
+        backend = self._stack.enter_context(ReferenceBackend(**options))
+        proxy = self._stack.enter_context(FaultyServer(pass_through, tls=tls, upstream=backend.url))
+        return Contender(backend, proxy.url)
 
 
 def on_ticks(
-    contenders: Sequence[Contender], interval: int, ticks: int, midway: Callable[[], object] | None = None
+    contenders: Sequence[Contender], ticks: int, midway: Callable[[], object] | None = None
 ) -> list[list[float]]:
     """Los retrasos de cada uno con un evento por tic; a mitad, entre dos tics, hace `midway`."""
-    first = (time.time() + _TIME_TO_CREATE) // interval * interval + interval
+    first = (time.time() + _TIME_TO_CREATE) // INTERVAL * INTERVAL + INTERVAL
     for contender in contenders:
         for tick in range(ticks):
-            contender.backend.add_events(due_start=1, at=first + tick * interval)
+            contender.backend.add_events(due_start=1, at=first + tick * INTERVAL)
     if midway:
-        _sleep_until(first + (ticks // 2 - 0.5) * interval)
+        _sleep_until(first + (ticks // 2 - 0.5) * INTERVAL)
         midway()
-    last = first + (ticks - 1) * interval
+    last = first + (ticks - 1) * INTERVAL
     _sleep_until(last + 1)
     # El residente puede tardar un intervalo entero, y quien pierde un tic, también.
     while any(len(contender.lateness()) < ticks for contender in contenders):
-        if time.time() > last + 2 * interval:
+        if time.time() > last + 2 * INTERVAL:
             raise RuntimeError(f"quedan eventos sin mover: {[contender.lateness() for contender in contenders]}")
         time.sleep(1)
     return [contender.lateness() for contender in contenders]

@@ -1,6 +1,7 @@
 """Lo que cuesta un minuto sin nada que hacer."""
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -8,9 +9,10 @@ from pathlib import Path
 
 from tests.benchmarks.measure import PROGRAM, PYTHON, Row, alternate, at_most, median, median_ratio
 from tests.benchmarks.stub import serving
+from tests.support.inside import account
 from tests.support.reference.server import ReferenceBackend
 
-TIMES = 31
+TIMES = 21
 _QUIET = (*PROGRAM, "run-once", "--quiet")
 _IMPORTS = (PYTHON, "-c", "import typer, httpx, pydantic_settings, rich")
 _SHELL = """
@@ -49,12 +51,7 @@ def _milliseconds(*seconds: float) -> str:
 def _requests() -> Row:
     """La segunda pasada, con el token que guardó la primera."""
     with ReferenceBackend() as backend, tempfile.TemporaryDirectory() as folder:
-        env = {
-            "BACKEND_URL": backend.url,
-            "BACKEND_EMAIL": backend.email,
-            "BACKEND_PASSWORD": backend.password,
-            "TOKEN_CACHE_FILE": str(Path(folder, "token")),
-        }
+        env = {"PATH": os.environ["PATH"], **account(backend, TOKEN_CACHE_FILE=str(Path(folder, "token")))}
         reports = [_report(env) for _ in range(2)]
         logins = sum("/auth/" in request.path for request in backend.requests())
     figures = f"{reports[1]['requests']}; {logins - 1}"

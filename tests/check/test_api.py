@@ -179,7 +179,7 @@ def test_the_list_that_hangs_is_named_and_the_other_is_kept(backend: ReferenceBa
         return Fault.STALL if request.path == FINISH.list_path else None
 
     with FaultyServer(rule, upstream=backend.url) as server:
-        diagnosis = diagnose(**account(backend, server.url, PASS_TIMEOUT=4))
+        diagnosis = diagnose(BACKEND_URL=server.url, BACKEND_JWT_TOKEN=backend.token(), PASS_TIMEOUT=6)
 
     fine, hung = diagnosis.about("list")
     assert diagnosis.code == 69
@@ -190,21 +190,21 @@ def test_the_list_that_hangs_is_named_and_the_other_is_kept(backend: ReferenceBa
 
 def test_a_slow_backend_says_how_slow() -> None:
     """Un backend más lento que HTTP_TIMEOUT: 69, lo que tardó y el valor que basta; con él, 0."""
-    with FaultyServer(lambda _: Late(1.2, answer(200, "[]"))) as server:
-        diagnosis = diagnose(BACKEND_URL=server.url, HTTP_TIMEOUT=0.5, PASS_TIMEOUT=30)
+    with FaultyServer(lambda _: Late(2.5, answer(200, "[]"))) as server:
+        diagnosis = diagnose(BACKEND_URL=server.url, HTTP_TIMEOUT=2, PASS_TIMEOUT=45)
         found = re.search(r"HTTP_TIMEOUT=(\d+)", diagnosis.one("list")["cure"])
         assert found
-        cured = run_inside("run-once", BACKEND_URL=server.url, HTTP_TIMEOUT=found[1], PASS_TIMEOUT=30)
+        cured = run_inside("run-once", BACKEND_URL=server.url, HTTP_TIMEOUT=found[1], PASS_TIMEOUT=45)
 
     assert diagnosis.code == 69
-    assert re.search(r"tardó \d+\.\d s y HTTP_TIMEOUT es 0\.5 s", diagnosis.one("list")["message"])
+    assert re.search(r"tardó \d+\.\d s y HTTP_TIMEOUT es 2 s", diagnosis.one("list")["message"])
     assert cured.code == 0
 
 
 def test_a_backend_that_is_almost_too_slow_is_a_warning() -> None:
     """Si tarda más de la mitad de HTTP_TIMEOUT se avisa antes de que sea un fallo."""
-    with FaultyServer(lambda _: Late(0.6, answer(200, "[]"))) as server:
-        diagnosis = diagnose(BACKEND_URL=server.url, HTTP_TIMEOUT=1.1, PASS_TIMEOUT=30)
+    with FaultyServer(lambda _: Late(2.2, answer(200, "[]"))) as server:
+        diagnosis = diagnose(BACKEND_URL=server.url, HTTP_TIMEOUT=4, PASS_TIMEOUT=45)
 
     # En una máquina muy cargada llega a ser demasiado: entonces es un error de la lista.
     assert diagnosis.about("slow") or diagnosis.errors == ["list"]

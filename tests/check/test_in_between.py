@@ -190,3 +190,13 @@ def test_a_login_that_is_refused_by_django_is_not_77(backend: ReferenceBackend) 
 
     assert rehearsal.code == 76
     assert "ALLOWED_HOSTS" in rehearsal.stderr
+
+
+def test_an_auth_port_of_something_else_is_doubted(backend: ReferenceBackend) -> None:
+    """Si el puerto que corta es el de AUTH_URL, se duda de ese, y no del registro del backend."""
+    with FaultyServer(greeting=lambda _: Raw(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")) as server:
+        diagnosis = diagnose(**account(backend, None, AUTH_URL=server.url))
+
+    assert (diagnosis.code, diagnosis.errors) == (69, ["login"])
+    assert "¿es ese el puerto de AUTH_URL?" in diagnosis.one("login")["cure"]
+    assert diagnose(**account(backend)).code == 0

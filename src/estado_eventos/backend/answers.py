@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from estado_eventos.backend.clock import Sighting, read_date, sight
 from estado_eventos.backend.errors import BackendError, Denied, Refused, Unavailable, WrongProtocol
 from estado_eventos.config.redactor import Redactor
+from estado_eventos.domain import wall_clock
 from estado_eventos.domain.text import printable
 from estado_eventos.domain.transitions import Event, Transition
 
@@ -195,4 +195,4 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if value.isascii() and value.isdigit():
         return float(value[:12])
     moment = read_date(value)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds()) if moment else None
+    return max(0.0, (moment - wall_clock.now()).total_seconds()) if moment else None

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -20,17 +19,17 @@ from estado_eventos.backend.network import explain_transport, is_untrusted
 from estado_eventos.backend.pages import Listing, next_page
 from estado_eventos.backend.signer import SENT, Signer
 from estado_eventos.backend.token import Token
-from estado_eventos.backend.transport import MAX_ANSWER_BYTES, CappedTransport
+from estado_eventos.backend.transport import MAX_ANSWER_BYTES, CappedTransport, Connect, connection_of
 from estado_eventos.config.redactor import Redactor
 from estado_eventos.config.settings import Settings
+from estado_eventos.domain import wall_clock
 from estado_eventos.domain.transitions import Event, Transition
 
 MAX_PAGE_BYTES, MAX_LIST_BYTES = 8 << 20, 32 << 20
 Observer = Callable[[Answer], object]
 """A quien se le enseña cada respuesta."""
-
+# Leídas y sin aplicar, las páginas no sirven de nada.
 _LISTING_SHARE = 0.5
-"""La parte de la pasada que se puede gastar en leer páginas: leídas y sin aplicar no sirven de nada."""
 
 
 def request_headers(run_id: str) -> dict[str, str]:
@@ -68,6 +67,7 @@ class Backend:
         self._read: set[Transition] = set()
         self.url = settings.backend_url
         self.timeout = settings.http_timeout
+        self.connect: Connect = connection_of
         self.requests = 0
 
     async def __aenter__(self) -> Self:
@@ -142,10 +142,9 @@ class Backend:
         """
         if event.id is None or event.problem:
             raise ValueError(event.problem)
-        path = transition.action_path(event.id)
         if again:
             await self._renew_connection(worker)
-        url = httpx.URL(self.url + path)
+        url = httpx.URL(self.url + transition.action_path(event.id))
         return read_applied(transition, await self._exchange(worker, self._request(worker, "POST", url)))
 
     async def tell(self, path: str, event_id: int | str, worker: int) -> None:
@@ -209,8 +208,8 @@ class Backend:
                     response = await self._client(worker).send(request, auth=self._auth if signed else None)
         finally:
             self.requests -= departure.is_held
-        location = response.extensions["location"]
-        answer = Answer(response.status_code, response.headers, response.content, location, departure.at, time.time())
+        said = response.status_code, response.headers, response.content, response.extensions["location"]
+        answer = Answer(*said, departure.at, wall_clock.epoch())
         if self._on_answer:
             self._on_answer(answer.cleaned(self._auth.redactor))
         return answer
@@ -223,7 +222,7 @@ class Backend:
     def _client(self, worker: int) -> httpx.AsyncClient:
         if worker not in self._clients:
             self._clients[worker] = httpx.AsyncClient(
-                transport=CappedTransport(self._settings, self._tls, self._count),
+                transport=CappedTransport(self.connect(self._settings, self._tls), self._count),
                 timeout=None,  # noqa: S113  El tiempo lo pone `asyncio.timeout`, que cuenta la petición entera.
                 trust_env=False,
                 headers=self._headers,

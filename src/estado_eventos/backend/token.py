@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from estado_eventos.backend.grants import Grant
+from estado_eventos.domain import wall_clock
 from estado_eventos.domain.text import printable, spoken_lag, spoken_moment
 
 
@@ -40,7 +41,7 @@ class Token:
     @classmethod
     def granted(cls, grant: Grant) -> "Token":
         """El que el backend acaba de dar."""
-        return cls.read(grant.token, datetime.now(UTC), grant.at, grant.role)
+        return cls.read(grant.token, wall_clock.now(), grant.at, grant.role)
 
     @property
     def life(self) -> timedelta | None:

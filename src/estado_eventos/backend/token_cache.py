@@ -2,12 +2,15 @@
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from estado_eventos.backend.token import Token
+from estado_eventos.config.settings import Settings
+from estado_eventos.domain import wall_clock
 from estado_eventos.domain.text import is_token, printable, spoken_os_error
 from estado_eventos.output.files import read_file, replace_file
 
@@ -61,7 +64,7 @@ class TokenCache:
 
     def write(self, token: Token) -> None:
         """Guarda el token de una vez: quien lea ve el anterior o este, nunca medio. Si no se puede, se avisa."""
-        received_at = token.received_at or datetime.now(UTC)
+        received_at = token.received_at or wall_clock.now()
         entry = {
             "backend": self.backend,
             "account": self.account,
@@ -77,3 +80,14 @@ class TokenCache:
 
     def _unusable(self, reason: str) -> CachedToken:
         return CachedToken(problem=f"TOKEN_CACHE_FILE: no se usa {printable(str(self.path))}: {reason}")
+
+
+CacheOf = Callable[[Settings], TokenCache | None]
+
+
+def cache_of(settings: Settings) -> TokenCache | None:
+    """Dónde se guarda el token de la cuenta, si hay cuenta y sitio."""
+    if settings.backend_email and settings.backend_password and settings.token_cache_file:
+        account = settings.backend_email.get_secret_value()
+        return TokenCache(settings.token_cache_file, settings.backend_url, account)
+    return None

@@ -57,7 +57,11 @@ async def _look(loaded: Loaded, held: Token | None, login: Token | BackendError 
     readings = lists.without_the_slow(readings, settings.http_timeout)
     api = replace(api, readings=readings)
     errors = [reading.error for reading in readings if reading.error]
-    api = replace(api, port_cure=await _port_cure(settings, errors, until))
+    port_cure = await _port_cure("BACKEND_URL", settings.backend_url, settings, errors, until)
+    auth_cure = port_cure
+    if settings.auth_url and isinstance(login, BackendError):
+        auth_cure = await _port_cure("AUTH_URL", settings.auth_url, settings, [login] * len(TRANSITIONS), until)
+    api = replace(api, port_cure=port_cure, auth_cure=auth_cure)
     lost = next((one for one in readings if isinstance(one.error, WrongProtocol)), None)
     hasty = _patient(settings, _left(until) / 4, longer=False)
     if lost and not api.port_cure:
@@ -88,16 +92,15 @@ async def _read(
     return Reading(transition, listing, error, last.location, last.seconds)
 
 
-async def _port_cure(settings: Settings, errors: Sequence[BackendError], until: float) -> str:
+async def _port_cure(variable: str, url: str, settings: Settings, errors: Sequence[BackendError], until: float) -> str:
     """Si lo que hay en ese puerto no habla HTTP, o habla https, qué hacer; vacío si no es eso, o no se puede saber."""
     seconds = min(_PORT_SECONDS, _left(until) / 4)
-    url = settings.backend_url
     if settings.backend_proxy or len(errors) < len(TRANSITIONS):
         return ""
     if any(error.status == _BAD_REQUEST for error in errors) and url.startswith("http:"):
-        return use_https("BACKEND_URL", url) if await speaks_tls(url, seconds) else ""
+        return use_https(variable, url) if await speaks_tls(url, seconds) else ""
     if all(_is_no_http(error) for error in errors):
-        return await cure_for_port("BACKEND_URL", url, seconds)
+        return await cure_for_port(variable, url, seconds)
     return ""
 
 
@@ -113,8 +116,8 @@ def _login(api: Api) -> Sequence[Finding]:
     if isinstance(login, Token):
         return [good("login", f"La cuenta de BACKEND_EMAIL inicia sesión: {spoken_token(login, datetime.now(UTC))}")]
     cure = login.hint
-    if api.port_cure:
-        cure = api.port_cure
+    if api.auth_cure:
+        cure = api.auth_cure
     elif isinstance(login, WrongProtocol) and api.auth:
         # Quien no dice `AUTH_URL` la tiene donde `BACKEND_URL`, que va a cambiar.
         fixed = api.auth == api.moved and not api.loaded.settings.auth_url

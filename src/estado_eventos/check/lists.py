@@ -54,7 +54,8 @@ class Api:
     is_open: bool = False
     """Si las listas se leen sin ningún token."""
     port_cure: str = ""
-    """Qué hacer si en ese puerto no contesta un servidor HTTP."""
+    """Qué hacer si en el puerto de `BACKEND_URL` no contesta un servidor HTTP, y (`auth_cure`) en el de `AUTH_URL`."""
+    auth_cure: str = ""
 
     @property
     def blocker(self) -> BackendError | None:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from estado_eventos.backend.account import account_of
-from estado_eventos.backend.auth import WARN_BEFORE, cache_of
+from estado_eventos.backend.auth import WARN_BEFORE
 from estado_eventos.backend.token import Token, spoken_token
+from estado_eventos.backend.token_cache import cache_of
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.config.sources import Loaded
 from estado_eventos.domain.text import printable

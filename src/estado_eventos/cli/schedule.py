@@ -86,8 +86,8 @@ def install(
     from estado_eventos.schedule.job import with_settings
 
     job = with_settings(_job(context, which, name, user=user), interval, api=api)
-    _actions(which).install(job, _steps(dry_run))
     streams.write(f"! {warning}" for warning in job.warnings)
+    _actions(which).install(job, _steps(dry_run))
     return ExitCode.OK
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from estado_eventos.backend.account import Account, account_of
-from estado_eventos.backend.auth import cache_of
 from estado_eventos.backend.token import Token, spoken_token
+from estado_eventos.backend.token_cache import cache_of
 from estado_eventos.config.settings import Settings, SettingsError
 from estado_eventos.config.sources import Loaded
 from estado_eventos.domain.exit_codes import ExitCode

@@ -1,9 +1,9 @@
 """Las líneas del registro mientras la pasada corre; las cinco de siempre son las del servicio antiguo."""
 
 import logging
-from datetime import UTC, datetime
 from typing import Any
 
+from estado_eventos.domain import wall_clock
 from estado_eventos.domain.report import Result, lag_seconds
 from estado_eventos.domain.shard import Shard
 from estado_eventos.domain.text import printable, spoken_lag
@@ -80,7 +80,7 @@ def log_unread(transition: Transition, reason: object) -> None:
 
 def log_settled(transition: Transition, event: Event, result: Result, error: str | None, attempts: int = 0) -> None:
     """Cómo acabó un evento, y tras cuántos intentos."""
-    lag = lag_seconds(event, datetime.now(UTC))
+    lag = lag_seconds(event, wall_clock.now())
     extra = _fields(transition, event, result=result.value, attempts=attempts, lag_seconds=lag)
     match result:
         case Result.DONE:

@@ -28,3 +28,8 @@ class Look:
     def may_improve(self) -> bool:
         """Si otra mirada puede enseñar más que esta."""
         return self.problem is not None and self.problem.retryable
+
+    @property
+    def was_cut(self) -> bool:
+        """Si nadie contestó; quien contesta que ahora no puede dice además cuánto esperar."""
+        return self.problem is not None and self.may_improve and self.problem.status is None

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from estado_eventos.backend.client import Backend
 from estado_eventos.backend.departure import Hold
 from estado_eventos.backend.errors import BackendError
+from estado_eventos.domain import wall_clock
 from estado_eventos.domain.exit_codes import gravest
 from estado_eventos.domain.report import Result, TransitionReport
 from estado_eventos.domain.transitions import Transition
@@ -90,7 +90,7 @@ class Reconciler:
             return
         self._rounds = self._rounds or 1
         seen: Look | None = await self._look(hold)
-        if self._tick.was_held and hold and seen and seen.may_improve:
+        if self._tick.was_held and hold and seen and seen.was_cut:
             # La conexión esperó al tic abierta y el servidor pudo cerrarla: eso no es estar mal.
             seen = await self._look()
         while seen and (seen.was_read or seen.may_improve) and not self.deadline.closing.is_set():
@@ -196,7 +196,7 @@ class Reconciler:
         self._settle_all([tracked], Result.DONE, status)
 
     def _settle_all(self, events: Sequence[TrackedEvent], result: Result, status: str | None = None) -> None:
-        now = datetime.now(UTC)
+        now = wall_clock.now()
         for tracked in events:
             self.tracker.settle(tracked, result, now, status)
             log.log_settled(self.transition, tracked.event, result, tracked.error, tracked.attempts)
@@ -227,7 +227,7 @@ class Reconciler:
 
     def report(self, interruption: Interruption | None) -> TransitionReport:
         """Cómo quedó la transición; lo que no se resolvió cuenta como `skipped`."""
-        outcomes = self.tracker.outcomes(datetime.now(UTC))
+        outcomes = self.tracker.outcomes(wall_clock.now())
         # Cortada sin la última mirada, vale lo que se contestó a cada evento.
         is_whole = self._finished or (self._was_listed and not self.tracker.has_unsettled)
         ending = Ending(

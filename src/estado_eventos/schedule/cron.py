@@ -38,9 +38,9 @@ def install(job: Job, steps: Steps) -> None:
     before = _read()
     _write(before, with_block(before, job.unit, cron_block(job)), steps)
     _clear_old_state(job, steps)
+    steps.tell(f"Revise {job.env_file} y pruebe: estado-eventos --env-file {job.env_file} run-once")
     if not steps.dry_run:
         steps.tell(status(job).announcement())
-    steps.tell(f"Revise {job.env_file} y pruebe: estado-eventos --env-file {job.env_file} run-once")
 
 
 def remove(job: Job, steps: Steps) -> None:

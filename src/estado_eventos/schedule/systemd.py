@@ -1,5 +1,6 @@
 """Instalar, quitar y mirar el temporizador de systemd."""
 
+import math
 import os
 import pwd
 import re
@@ -52,9 +53,9 @@ def install(job: Job, steps: Steps) -> None:
         # Los dos a la vez: con el proceso en marcha systemd no deja arrancar el socket, y el socket arranca el proceso.
         steps.run(*_systemctl(job), "stop", f"{job.unit}-api.socket", f"{job.unit}-api.service", check=False)
         steps.run(*_systemctl(job), "enable", "--now", f"{job.unit}-api.socket")
+    steps.tell(f"Revise {job.env_file} y pruebe: {' '.join(_systemctl(job))} start {job.unit}.service")
     if not steps.dry_run:
         steps.tell(status(job).announcement())
-    steps.tell(f"Revise {job.env_file} y pruebe: {' '.join(_systemctl(job))} start {job.unit}.service")
 
 
 def remove(job: Job, steps: Steps) -> None:
@@ -105,7 +106,7 @@ def status(job: Job) -> ScheduleStatus:
     """Cómo está el temporizador y cómo fue la última pasada. Lanza `ScheduleError`."""
     _check_manager(job)
     timer = _properties(job, "timer", "LoadState", "ActiveState", "NextElapseUSecRealtime")
-    service = _properties(job, "service", "ExecMainStatus", "ExecMainExitTimestamp", "ExecMainCode")
+    service = _properties(job, "service", "ExecMainStatus", "ExecMainExitTimestamp", "Environment")
     code = service.get("ExecMainStatus", "")
     ran = bool(service.get("ExecMainExitTimestamp")) and code.isdigit()
     return ScheduleStatus(
@@ -113,7 +114,7 @@ def status(job: Job) -> ScheduleStatus:
         name=job.unit,
         installed=timer.get("LoadState") == "loaded",
         active=timer.get("ActiveState") == "active",
-        next_tick=_moment(timer.get("NextElapseUSecRealtime", "")),
+        next_tick=next_tick(timer.get("NextElapseUSecRealtime", ""), service.get("Environment", "")),
         last_exit_code=int(code) if ran else None,
         last_report=last_report(job.report_file),
     )
@@ -126,10 +127,18 @@ def _properties(job: Job, kind: str, *names: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _moment(text: str) -> datetime | None:
-    """Un instante como lo escribe systemctl, que lo hace en la zona que se le diga: aquí, UTC."""
-    found = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text)
-    return datetime.fromisoformat(found[0]).replace(tzinfo=UTC) if found else None
+def next_tick(elapses: str, environment: str) -> datetime | None:
+    """El tic al que sirve la pasada siguiente, que es el primero desde que salta el temporizador.
+
+    `elapses` es cuándo salta, como lo escribe systemctl, que lo hace en la zona que se le diga: aquí, UTC.
+    """
+    moment = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", elapses)
+    interval = re.search(r"SCHEDULER_INTERVAL_SECONDS=(\d+)", environment)
+    if moment is None:
+        return None
+    step = int(interval[1]) if interval else 1
+    seconds = datetime.fromisoformat(moment[0]).replace(tzinfo=UTC).timestamp()
+    return datetime.fromtimestamp(math.ceil(seconds / step) * step, UTC)
 
 
 def _systemctl(job: Job) -> tuple[str, ...]:
