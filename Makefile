@@ -1,4 +1,4 @@
-# Todo lo necesario se instala en .venv: basta con Python 3.11, make y git.
+# Todo lo necesario se instala en .venv: basta con Python 3.11 y su módulo venv, make y git.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,14 @@ BENCH := build/bench
 LOWEST := build/lowest
 KUBERNETES := $(VENV)/.kubernetes
 
-.PHONY: demo test test-lowest e2e image bench pictures reference audit dist check lint types layers lock clean
+# Debian parte Python en paquetes, y sin ensurepip `venv` deja un entorno a medias y acaba mal.
+NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo 'Hace falta Python 3.11 o posterior. Si no es «$(PYTHON)»: make PYTHON=…' >&2; exit 1; }; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	{ echo 'A $(PYTHON) le falta el módulo venv. En Debian, como root: apt install python3-venv' >&2; exit 1; }; \
+	$(PYTHON) -m venv --clear
+
+.PHONY: demo simulate test test-lowest e2e image bench pictures dashboard reference audit dist check lint types layers lock clean
 
 demo: $(READY)
 	$(BIN)/python -m tools.demo
@@ -24,9 +31,14 @@ else
 	$(BIN)/pytest -n 6 -m "not e2e and not slow"
 endif
 
+# Pasadas de verdad en mundos simulados, en tiempo virtual: WORLDS=n mundos, o SEED=n para ver uno entero.
+WORLDS ?= 1000
+simulate: $(READY)
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--worlds $(WORLDS) $(if $(SECONDS),--seconds $(SECONDS)))
+
 # Lo mismo, menos lo del proyecto, con lo más viejo de cada dependencia que admite pyproject.toml.
 test-lowest: $(LOWEST)/.listo
-	$(LOWEST)/bin/pytest -n 4 -m "not e2e and not slow" --ignore tests/project
+	$(LOWEST)/bin/pytest -n 4 -m "not e2e and not slow" tests/backend tests/cli tests/config tests/monitoring tests/output tests/reconcile
 
 # systemd, cron y la imagen de verdad, en contenedores; hace falta ser root.
 e2e: $(READY)
@@ -39,14 +51,14 @@ bench: $(READY) $(BENCH)/program/.listo $(BENCH)/resident/.listo
 
 # El programa sin nada más al lado, como lo deja pipx: lo que hay instalado cambia lo que tarda en arrancar.
 $(BENCH)/program/.listo: $(READY) requirements/run.txt $(shell find src -type f -not -name '*.pyc')
-	$(PYTHON) -m venv --clear $(@D)
+	@$(NEW_VENV) $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w $(@D) .
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps $(@D)/*.whl
 	touch $@
 
 $(BENCH)/resident/.listo: requirements/bench.txt
-	$(PYTHON) -m venv --clear $(@D)
+	@$(NEW_VENV) $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	touch $@
 
@@ -61,9 +73,13 @@ image:
 pictures: $(READY)
 	$(BIN)/python -m tools.pictures
 
-# La referencia de docs/mandatos.md, hecha con --help.
+# El tablero de Grafana.
+dashboard: $(READY)
+	$(BIN)/python -m tools.dashboard
+
+# La referencia de docs/mandatos.md y la página de man, hechas con lo que contesta --help.
 reference: $(READY)
-	$(BIN)/python -m tools.commands
+	$(BIN)/python -m tools.reference
 
 check: lint types layers test
 
@@ -103,13 +119,14 @@ clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): requirements/dev.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# El que se quedó a medias no tiene pip, ni lo tendrá por repetirlo.
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(NEW_VENV) $(VENV); }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(LOWEST)/.listo: requirements/dev.txt requirements/lowest.txt pyproject.toml
-	$(PYTHON) -m venv --clear $(@D)
+	@$(NEW_VENV) $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lowest.txt
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

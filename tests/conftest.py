@@ -1,16 +1,22 @@
 """Los servidores de verdad que comparten las pruebas."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.clocks import Clock, fake_clock
 from tests.support.forked import ForkServer
 from tests.support.postgres import PostgresUnavailableError, postgres_server
 from tests.support.reference.server import ReferenceBackend
+
+# Cuánto tarda un ejemplo depende de la máquina y de lo que haya al lado.
+settings.register_profile("sin prisa", deadline=None)
+settings.load_profile("sin prisa")
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +71,13 @@ def forks() -> Iterator[ForkServer]:
     """El programa ya importado, uno por sesión."""
     with ForkServer() as server:
         yield server
+
+
+@pytest.fixture
+def madrid(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """La hora de esta máquina es la de Madrid."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Europe/Madrid")
+        time.tzset()
+        yield
+    time.tzset()

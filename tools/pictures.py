@@ -39,6 +39,8 @@ def draw() -> dict[str, str]:
 
 
 def _svg(name: str, seen: str) -> str:
+    # Si la máquina fue tan lenta que salió la barra de progreso, se borró: lo que queda en el terminal es lo de detrás.
+    seen = seen.rpartition("\x1b[2K")[2]
     for pattern, fixed in _FIXED:
         seen = re.sub(pattern, fixed, seen)
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)

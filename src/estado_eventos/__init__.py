@@ -1,3 +1,3 @@
 """Inicia y finaliza a su hora los eventos de EvalTech Administrador."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

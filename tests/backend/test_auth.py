@@ -106,6 +106,18 @@ def test_a_refused_login_is_tried_once(backend: ReferenceBackend) -> None:
     assert "BACKEND_PASSWORD" in completed.report["error"]
 
 
+def test_a_login_refused_ahead_of_time_is_tried_once() -> None:
+    """Rechazado al renovar un token que aún valía, no se repite aunque luego rechacen también el token."""
+    secrets = {"BACKEND_JWT_TOKEN": mint(60), "BACKEND_EMAIL": "admin@example.com", "BACKEND_PASSWORD": "la-de-antes"}
+    with FaultyServer(lambda _: answer(401, '{"error": "Credenciales inválidas"}')) as server:
+        completed = run_inside("start", BACKEND_URL=server.url, **secrets)
+        logins = [request.path for request in server.requests].count(LOGIN)
+
+    assert completed.code == 77
+    assert "BACKEND_PASSWORD" in completed.stderr
+    assert logins == 1
+
+
 def test_a_login_that_fails_for_now_is_tried_again(backend: ReferenceBackend) -> None:
     """Un 503 al iniciar sesión se cura en la misma pasada, como el de una lista."""
     backend.add_events(due_start=1)

@@ -1,10 +1,12 @@
 """De qué autoridades se fía: las del sistema, buscadas una a una, o las que nombre el entorno."""
 
+import os
 import ssl
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import trustme
@@ -58,6 +60,14 @@ def test_a_hashed_folder_is_looked_up_on_demand(system: System) -> None:
 
     assert context_trusting(trusted_store()).cert_store_stats()["x509_ca"] == 0
     assert run_inside("run-once", BACKEND_URL=system.server.url).code == 0
+
+
+def test_naming_the_file_of_the_system_is_no_dearer(system: System) -> None:
+    """Con `SSL_CERT_FILE` en el archivo del sistema, como en muchas imágenes, tampoco se lee entero."""
+    system.rehash()
+
+    with mock.patch.dict(os.environ, {"SSL_CERT_FILE": str(system.file), "SSL_CERT_DIR": str(system.folder)}):
+        assert trusted_store() == Store(folder=str(system.folder))
 
 
 def test_a_folder_that_lacks_some_does_not_hide_the_file(system: System) -> None:
@@ -117,7 +127,7 @@ def test_what_the_environment_names_is_what_is_trusted(system: System, tmp_path:
     [
         ("SSL_CERT_FILE", "/no-existe.pem", "/no-existe.pem"),
         ("SSL_CERT_FILE", "/dev/null", "no tiene ningún certificado"),
-        ("SSL_CERT_DIR", "/no-existe", "no es ninguna carpeta"),
+        ("SSL_CERT_DIR", "/no-existe", "openssl rehash"),
     ],
 )
 def test_a_name_that_leads_nowhere_is_told(system: System, variable: str, value: str, words: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.support.faults import FaultyServer, Raw, Request, answer
+from tests.support.faults import FaultyServer, Obliging, Raw, Request, answer
 from tests.support.inside import endure, run_inside
 
 LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"
@@ -123,3 +123,56 @@ def test_with_a_short_password_nothing_is_repeated() -> None:
     (event,) = completed.report["transitions"]["start"]["events"]
     assert event["error"] == "HTTP 400"
     assert "p4ss" not in completed.stdout + completed.stderr
+
+
+HEARTBEAT = "0b5f44aa-1234-4321-8888-123456789abc"
+
+
+@pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=pytest.mark.slow)])
+def test_what_a_proxy_repeats_shows_nothing(scheme: str) -> None:
+    """Un proxy que repite con qué se le entra, en su cuerpo o en la línea de estado, no lo enseña a nadie."""
+
+    def rule(request: Request) -> Raw:
+        words = f"{request.headers.get('proxy-authorization')} usuario.p1:cl%40ve-larga cl@ve-larga"
+        body = json.dumps({"error": words})
+        return Raw(f"HTTP/1.1 407 {words}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+
+    with FaultyServer(rule) as server:
+        proxy = server.url.replace("//", "//usuario.p1:cl%40ve-larga@")
+        check_nothing_leaks(
+            server,
+            ["dXN1YXJpby5wMTpjbEB2ZS1sYXJnYQ==", "cl%40ve-larga", "cl@ve-larga"],
+            BACKEND_URL=f"{scheme}://backend.example",
+            BACKEND_PROXY=proxy,
+        )
+
+
+def test_the_address_of_the_heartbeat_is_a_secret_of_everybody() -> None:
+    """Quien repite la dirección del latido, sea el backend o el propio monitor, no la enseña a nadie."""
+
+    def rule(request: Request) -> Raw:
+        if HEARTBEAT in request.path:
+            return Raw(f"HTTP/1.1 {request.path} {request.path}\r\n\r\n".encode())
+        return answer(403, json.dumps({"error": f"su latido es {server.url}/ping/{HEARTBEAT}/x"}))
+
+    with FaultyServer(rule) as server:
+        check_nothing_leaks(server, [HEARTBEAT], HEARTBEAT_URL=f"{server.url}/ping/{HEARTBEAT}")
+
+    assert any(HEARTBEAT in request.path for request in server.requests)
+
+
+@pytest.mark.parametrize("password", ["success", "123456", "start_date"])
+def test_a_password_that_is_a_word_of_the_api_spoils_nothing(password: str) -> None:
+    """Con una palabra de la API de contraseña, la lista y los síes se entienden y el informe es el de siempre."""
+    backend = Obliging([{"id": 123456, "start_date": "2026-01-01T10:00:00Z"}])
+
+    def rule(request: Request) -> Raw:
+        return answer(200, '{"token": "a.b.c-largo"}') if request.path == LOGIN else backend(request)
+
+    with FaultyServer(rule) as server:
+        completed = endure(server, seconds=20, BACKEND_EMAIL=EMAIL, BACKEND_PASSWORD=password)
+
+    (event,) = completed.report["transitions"]["start"]["events"]
+    assert completed.code == 0
+    assert (event["id"], event["result"]) == (123456, "done")
+    assert "Se encontraron 1 evento(s) pendiente(s) de inicio" in completed.stderr

@@ -1,100 +1,101 @@
-"""Lo que cuesta una avalancha, al lado de como lo hacía el servicio antiguo y de un bucle de httpx sin más."""
+"""Lo que cuesta una avalancha, al lado de como lo hacía el servicio antiguo y de otros clientes."""
 
-from tests.benchmarks.measure import PROGRAM, PYTHON, Cost, Row, alternate, median, median_ratio, run
-from tests.benchmarks.stub import serving
+import shutil
 
-_OLD_WAY = """
-import httpx, os
-url = os.environ["BACKEND_URL"] + "/api/events-status/"
-for name in "start", "finish":
-    with httpx.Client() as client:
-        events = client.get(f"{url}pending-{name}/").json()["results"]
-    for event in events:
-        with httpx.Client() as client:
-            client.post(f"{url}{event['id']}/{name}/").raise_for_status()
-"""
-_BARE_LOOP = """
-import asyncio, httpx, os
-url = os.environ["BACKEND_URL"] + "/api/events-status/"
+from tests.benchmarks.clients import CLIENTS, OLD_SERVICE
+from tests.benchmarks.measure import OTHERS_PYTHON, PROGRAM, Cost, Row, alternate, at_least, at_most, median, run
+from tests.benchmarks.stub import Stub, serving
 
-async def main():
-    async with httpx.AsyncClient() as client:
-        events = iter((await client.get(url + "pending-start/")).json()["results"])
-
-        async def work():
-            for event in events:
-                (await client.post(f"{url}{event['id']}/start/")).raise_for_status()
-
-        await asyncio.gather(*(work() for _ in range(8)))
-
-asyncio.run(main())
-"""
-EVENTS = 400
+EVENTS, OLD_EVENTS = 400, 40
 LATENCY = 0.05
-GROWTH = (1, 10, 100, 1_000, 10_000)
-_MEMORY = {10_000: "≤ 100 MiB"}
-_TEMPFAIL = 75
+WIDTHS = (8, 32)
+FLOOD = 2_000
+TIMES = 3
+# De sobra, para que el límite no corte lo que se mide.
+_PATIENT = {"SCHEDULER_INTERVAL_SECONDS": 3600, "PASS_TIMEOUT": 1800}
+_START = (*PROGRAM, "start", "--quiet")
 
 
 def measure() -> list[Row]:
     """Todas las filas de la avalancha."""
-    return [*_against_the_old_way(), *_against_a_bare_loop(), *_growth(), *_deadline()]
+    return [*_against_the_old_service(), *_against_others(), *_growth()]
 
 
-def _against_the_old_way() -> list[Row]:
-    """De una lista caben `MAX_CONCURRENCY` eventos a la vez; de las dos, el doble."""
-    both = (*PROGRAM, "run-once", "--quiet")
-    with serving(EVENTS // 2, EVENTS // 2, latency=LATENCY) as url:
-        ours, old = alternate(both, (PYTHON, "-c", _OLD_WAY), 3, {"BACKEND_URL": url})
-    with serving(EVENTS, latency=LATENCY) as url:
-        narrow = [run(both, {"BACKEND_URL": url}) for _ in range(3)]
-        wide = [run(both, {"BACKEND_URL": url, "MAX_CONCURRENCY": 32}) for _ in range(3)]
-    what = f"{EVENTS} eventos con {LATENCY * 1000:.0f} ms de latencia, veces más rápido que de uno en uno"
-    return [
-        Row(f"{what}: mitad por iniciar y mitad por finalizar", _times_faster(ours, old), "≥ 16"),
-        Row("ídem: todos por iniciar (con 8 a la vez no caben más)", _times_faster(narrow, old)),
-        Row("ídem: todos por iniciar, MAX_CONCURRENCY=32", _times_faster(wide, old)),
-        Row("el servicio antiguo, por evento", f"{median(old, 'wall') / EVENTS * 1000:.0f} ms"),
-    ]
-
-
-def _times_faster(ours: list[Cost], old: list[Cost]) -> str:
-    return f"{median_ratio(old, ours, 'wall'):.1f}"
-
-
-def _against_a_bare_loop() -> list[Row]:
-    """CPU por evento, quitado lo que cuesta arrancar cada proceso."""
-    program = (*PROGRAM, "start", "--quiet")
-    with serving(1_000) as url, serving() as nothing:
-        ours, bare = alternate(program, (PYTHON, "-c", _BARE_LOOP), 5, {"BACKEND_URL": url})
-        idle, imports = alternate(program, (PYTHON, "-c", _BARE_LOOP), 5, {"BACKEND_URL": nothing})
-    per_event = median(ours, "cpu") - median(idle, "cpu")
-    per_event_bare = median(bare, "cpu") - median(imports, "cpu")
-    return [
-        Row("CPU del cliente por evento ÷ bucle de httpx.AsyncClient", f"{per_event / per_event_bare:.2f}", "≤ 1,3"),
-        Row("CPU del cliente por evento", f"{per_event:.2f} ms"),
-    ]
-
-
-def _growth() -> list[Row]:
+def _against_the_old_service() -> list[Row]:
+    """Mitad por iniciar y mitad por finalizar. El antiguo tarda lo mismo en cada evento: se miden menos."""
     rows = []
-    for events in GROWTH:
-        with serving(events) as url:
-            costs = [run((*PROGRAM, "start", "--quiet"), {"BACKEND_URL": url}) for _ in range(3)]
-        figures = f"{median(costs, 'wall'):.2f} s, {median(costs, 'cpu'):.2f} s de CPU, {median(costs, 'peak'):.0f} MiB"
-        rows.append(Row(f"{_spoken(events)} eventos debidos", figures, _MEMORY.get(events, "–")))
+    both = (*PROGRAM, "run-once", "--quiet")
+    with serving(OLD_EVENTS // 2, OLD_EVENTS // 2, LATENCY) as few, serving(EVENTS // 2, EVENTS // 2, LATENCY) as many:
+        for https in (False, True):
+            old = _several((OTHERS_PYTHON, "-c", OLD_SERVICE), few, https=https)
+            per_event = median(old, "wall") / OLD_EVENTS
+            scheme = "https" if https else "http"
+            rows.append(Row(f"el servicio antiguo, por evento: {scheme}", f"{per_event * 1000:.0f} ms"))
+            for width, least in zip(WIDTHS, (16, 30), strict=True):
+                ours = _several(both, many, https=https, MAX_CONCURRENCY=width)
+                what = f"{EVENTS} eventos con {LATENCY * 1000:.0f} ms de latencia, veces más rápido que de uno en uno"
+                times = per_event * EVENTS / median(ours, "wall")
+                rows.append(at_least(f"{what}: {scheme}, {width} a la vez", times, least))
     return rows
 
 
-def _deadline() -> list[Row]:
-    """Lo que el límite corta: lo que dura el proceso más que el límite, y que su informe diga 75."""
-    program = (*PROGRAM, "start", "--json")
+def _several(command: tuple[str, ...], stub: Stub, *, https: bool, **more: object) -> list[Cost]:
+    env = stub.settings(https=https, **more)
+    return [run(command, env, before=stub.reset) for _ in range(TIMES)]
+
+
+def _against_others() -> list[Row]:
+    """CPU por evento, quitado lo que cuesta arrancar cada proceso, y tiempo de todo."""
     rows = []
-    for events, limit, memory in ((10_000, 2, "≤ 100 MiB"), (100_000, 4, "≤ 200 MiB")):
-        with serving(events, latency=0.2) as url:
-            costs = [run(program, {"BACKEND_URL": url, "PASS_TIMEOUT": limit}, _TEMPFAIL) for _ in range(3)]
-        figures = f"{median(costs, 'wall') - limit:.2f} s después, {median(costs, 'peak'):.0f} MiB"
-        rows.append(Row(f"{_spoken(events)} eventos y un límite de {limit} s: el proceso acaba", figures, memory))
+    with serving(FLOOD) as stub, serving() as nothing:
+        for https in (False, True):
+            for width in WIDTHS:
+                rows += _one_width(stub, nothing, width, https=https)
+    return rows
+
+
+def _one_width(stub: Stub, nothing: Stub, width: int, *, https: bool) -> list[Row]:
+    tls = f"--capath {stub.authorities}" if https else ""
+    env = stub.settings(https=https, MAX_CONCURRENCY=width, WIDTH=width, TLS=tls, **_PATIENT)
+    idle_tls = f"--capath {nothing.authorities}" if https else ""
+    idle = nothing.settings(https=https, MAX_CONCURRENCY=width, WIDTH=width, TLS=idle_tls, **_PATIENT)
+    what = f"{_spoken(FLOOD)} eventos, {'https' if https else 'http'}, {width} a la vez"
+    bare = CLIENTS["httpx.AsyncClient"]
+    ours, theirs = alternate(_START, bare, TIMES, env, stub.reset)
+    starting, importing = alternate(_START, bare, TIMES, idle)
+    each, each_bare = (
+        (median(costs, "cpu") - median(still, "cpu")) / FLOOD
+        for costs, still in ((ours, starting), (theirs, importing))
+    )
+    rows = [
+        at_most(f"{what}: CPU por evento ÷ bucle de httpx.AsyncClient", each / each_bare, 1.3),
+        Row(f"{what}: este programa", _figures(ours, each)),
+        Row("ídem: httpx.AsyncClient", _figures(theirs, each_bare)),
+    ]
+    for name in ("aiohttp", *(["curl --parallel"] if shutil.which("curl") else [])):
+        costs = [run(CLIENTS[name], env, before=stub.reset) for _ in range(TIMES)]
+        still = run(CLIENTS[name], idle) if name == "aiohttp" else Cost(0, 0, 0)
+        rows.append(Row(f"ídem: {name}", _figures(costs, (median(costs, "cpu") - still.cpu) / FLOOD)))
+    return rows
+
+
+def _figures(costs: list[Cost], each: float) -> str:
+    wall, peak = median(costs, "wall"), median(costs, "peak")
+    return f"{wall:.2f} s, {each * 1000:.2f} ms de CPU por evento, {peak:.0f} MiB".replace(".", ",")
+
+
+def _growth() -> list[Row]:
+    """Que crezca en línea recta, y sin que crezca la memoria."""
+    rows = []
+    for events, memory in ((1, None), (FLOOD, None), (10_000, 60), (100_000, 130)):
+        with serving(events) as stub:
+            for https in (False, True) if events <= 10_000 else (False,):
+                cost = run(_START, stub.settings(https=https, MAX_CONCURRENCY=WIDTHS[1], **_PATIENT))
+                stub.reset()
+                what = f"{_spoken(events)} eventos, {'https' if https else 'http'}, {WIDTHS[1]} a la vez"
+                rows.append(Row(what, f"{cost.wall:.1f} s, {cost.cpu:.1f} s de CPU".replace(".", ",")))
+                if memory:
+                    rows.append(at_most(f"{what}: memoria", cost.peak, memory, " MiB", "{:.0f}"))
     return rows
 
 

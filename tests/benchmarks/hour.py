@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from tests.benchmarks.measure import PROGRAM, RESIDENT_PYTHON, Row, median, run
+from tests.benchmarks.measure import OTHERS_PYTHON, PROGRAM, Row, median, run
 from tests.benchmarks.stub import serving
 
 PASSES = 60
@@ -26,11 +26,11 @@ def measure() -> list[Row]:
     La del residente se compone: lo que gasta por estar despierto, medido sin trabajos y llevado a una hora, y lo que
     le cuestan sesenta pasadas, una por segundo.
     """
-    with serving() as url:
-        passes = [run((*PROGRAM, "run-once", "--quiet"), {"BACKEND_URL": url}) for _ in range(21)]
-        with resident(url, every=_HOUR) as idle:
+    with serving() as stub:
+        passes = [run((*PROGRAM, "run-once", "--quiet"), stub.settings()) for _ in range(21)]
+        with resident(stub.url, every=_HOUR) as idle:
             awake = _spent(idle, QUIET_SECONDS) / QUIET_SECONDS
-        with resident(url, every=1) as busy:
+        with resident(stub.url, every=1) as busy:
             jobs = max(0.0, _spent(busy, PASSES) - awake * PASSES)
             memory = busy.memory
     ours = median(passes, "cpu") * PASSES
@@ -73,7 +73,7 @@ def resident(backend: str, every: int, variables: Mapping[str, str] | None = Non
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     script = str(Path(__file__).with_name("resident.py"))
-    command = [RESIDENT_PYTHON, script, backend, str(port), str(every)]
+    command = [OTHERS_PYTHON, script, backend, str(port), str(every)]
     process = subprocess.Popen(command, cwd="/", env={**os.environ, **(variables or {})})
     try:
         _wait_for(f"http://127.0.0.1:{port}/health")

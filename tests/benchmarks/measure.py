@@ -3,16 +3,18 @@
 import os
 import statistics
 import subprocess
-import time
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _VENVS = Path(__file__).parents[2] / "build" / "bench"
 PYTHON = str(_VENVS / "program" / "bin" / "python")
 """El de un entorno con el programa y nada más, como lo deja pipx: lo que hay instalado al lado cambia la cuenta."""
 PROGRAM = (str(_VENVS / "program" / "bin" / "estado-eventos"),)
-RESIDENT_PYTHON = str(_VENVS / "resident" / "bin" / "python")
+OTHERS_PYTHON = str(_VENVS / "resident" / "bin" / "python")
+"""El de un entorno con lo que se compara: el servicio residente, httpx y aiohttp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,35 +26,71 @@ class Cost:
     peak: float
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Una fila de la tabla: qué se midió, cuánto dio y qué se había prometido."""
+class Row(NamedTuple):
+    """Una fila de la tabla: qué se midió, cuánto dio, qué se había prometido y si se cumple."""
 
     what: str
     measured: str
     budget: str = "–"
+    kept: bool = True
+
+    @property
+    def verdict(self) -> str:
+        """Lo prometido, señalado si no se cumple."""
+        return self.budget if self.kept else f"{self.budget} ✗"
 
 
-def run(command: Sequence[str], env: Mapping[str, object], code: int = 0) -> Cost:
-    """Ejecuta un mandato y cuenta lo que gastó; tiene que acabar con ese código de salida."""
+def at_most(what: str, value: float, limit: float, unit: str = "", measured: str = "{:.2f}") -> Row:
+    """La fila de algo que no debe pasar de un límite."""
+    return Row(what, _spoken(measured.format(value)) + unit, f"≤ {_spoken(f'{limit:g}')}{unit}", value <= limit)
+
+
+def at_least(what: str, value: float, limit: float) -> Row:
+    """La fila de algo que tiene que llegar a una cifra."""
+    return Row(what, _spoken(f"{value:.1f}"), f"≥ {limit:g}", value >= limit)
+
+
+def _spoken(number: str) -> str:
+    return number.replace(".", ",")
+
+
+# Entre este proceso y el que se mide: la memoria de quien se bifurca cuenta como suya, y la de este es grande.
+_LAUNCHER = """
+import os, sys, time
+quiet = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
+started = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
+_, status, usage = os.wait4(pid, 0)
+wall = time.perf_counter() - started
+print(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+"""
+
+
+def run(
+    command: Sequence[str], env: Mapping[str, object], code: int | None = 0, before: Callable[[], object] | None = None
+) -> Cost:
+    """Ejecuta un mandato, después de `before`, y cuenta lo que gastó; tiene que acabar con ese código, si se dice."""
+    if before:
+        before()
     variables = {"PATH": os.environ["PATH"], **{name: str(value) for name, value in env.items()}}
-    started = time.perf_counter()
-    process = subprocess.Popen(command, env=variables, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != code:
-        raise RuntimeError(f"{command} acabó con {process.returncode}")
-    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+    launch = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command]
+    told = subprocess.run(launch, env=variables, cwd="/", check=True, stdout=subprocess.PIPE).stdout.split()
+    if code not in {int(told[0]), None}:
+        raise RuntimeError(f"{command} acabó con {int(told[0])}")
+    return Cost(*map(float, told[1:]))
 
 
 def alternate(
-    first: Sequence[str], second: Sequence[str], times: int, env: Mapping[str, object]
+    first: Sequence[str],
+    second: Sequence[str],
+    times: int,
+    env: Mapping[str, object],
+    before: Callable[[], object] | None = None,
 ) -> tuple[list[Cost], list[Cost]]:
     """Ejecuta los dos mandatos por turnos, después de una vez de cada uno que no cuenta."""
-    run(first, env)
-    run(second, env)
-    pairs = [(run(first, env), run(second, env)) for _ in range(times)]
+    run(first, env, before=before)
+    run(second, env, before=before)
+    pairs = [(run(first, env, before=before), run(second, env, before=before)) for _ in range(times)]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 

@@ -234,3 +234,24 @@ def test_a_proxy_on_purpose_is_what_is_connected_to() -> None:
     assert proxy.url.removeprefix("http://") in diagnosis.one("tcp")["message"]
     assert down.code == 69
     assert "el proxy está en marcha y que BACKEND_PROXY" in down.one("tcp")["cure"]
+
+
+def test_a_missing_intermediate_certificate_is_cured_on_the_server(
+    authority: tuple[trustme.CA, Path], backend: ReferenceBackend
+) -> None:
+    """Si el servidor no manda el certificado intermedio: 69 y fullchain.pem; con la cadena entera, 0."""
+    certificate = authority[0].create_child_ca().issue_cert("127.0.0.1")
+    leaf, *rest = certificate.cert_chain_pems
+    codes = []
+    for chain in ([leaf], [leaf, *rest]):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        path = authority[1].with_name("servidor.pem")
+        path.write_bytes(certificate.private_key_pem.bytes() + b"".join(pem.bytes() for pem in chain))
+        context.load_cert_chain(path)
+        with FaultyServer(tls=context, upstream=backend.url) as server:
+            diagnosis = diagnose_apart(**account(backend, server.url, SSL_CERT_FILE=authority[1]))
+        codes.append(diagnosis.code)
+        if diagnosis.code:
+            assert "fullchain.pem" in diagnosis.one("tls")["cure"]
+
+    assert codes == [69, 0]

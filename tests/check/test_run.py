@@ -36,16 +36,14 @@ def test_a_good_set_up_has_no_problems(backend: ReferenceBackend, tmp_path: Path
 
 
 def test_it_only_reads_but_for_one_login(backend: ReferenceBackend) -> None:
-    """Todo lo que pide son las dos listas y, una vez, el inicio de sesión."""
+    """Todo lo que pide son las listas, alguna otra vez (sin firmar, o por saber la hora), y un inicio de sesión."""
     backend.add_events(due_start=2)
 
     diagnose(**account(backend))
 
     login, *lists = [(request.method, request.path) for request in backend.requests()]
     assert login == ("POST", "/auth/login/")
-    assert sorted(lists) == sorted(
-        ("GET", urlsplit(backend.url + transition.list_path).path) for transition in TRANSITIONS
-    )
+    assert set(lists) == {("GET", urlsplit(backend.url + transition.list_path).path) for transition in TRANSITIONS}
 
 
 def test_a_backend_that_is_down_is_named(backend: ReferenceBackend) -> None:
@@ -68,9 +66,9 @@ def test_it_ends_with_the_deadline_whatever_the_backend_does(fault: Any) -> None
     with FaultyServer(lambda _: fault) as server:
         diagnosis = diagnose(BACKEND_URL=server.url, PASS_TIMEOUT=1)
 
-    assert (diagnosis.code, diagnosis.errors) == (69, ["timeout"])
+    assert (diagnosis.code, set(diagnosis.errors)) == (69, {"list"})
     assert diagnosis.one("tcp")["level"] == "ok"
-    assert "PASS_TIMEOUT" in diagnosis.one("timeout")["message"]
+    assert "no contestó en" in diagnosis.about("list")[0]["message"]
     assert time.monotonic() - began < 10
 
 

@@ -95,3 +95,32 @@ def test_the_cached_token_is_looked_at(backend: ReferenceBackend, tmp_path: Path
     assert f"TOKEN_CACHE_FILE ({cache}): le quedan " in fine["message"]
     assert "0600" in exposed["message"]
     assert cache.read_bytes() == before
+
+
+def test_a_directory_for_the_token_is_never_to_be_deleted(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Si TOKEN_CACHE_FILE es un directorio no se manda borrarlo: se dice el archivo que vale, y con él se guarda."""
+    env = account(backend, TOKEN_CACHE_FILE=tmp_path)
+
+    finding = diagnose(**env).one("token")
+    cured = run_inside("run-once", **(env | {"TOKEN_CACHE_FILE": tmp_path / "token"}))
+
+    assert "rm " not in finding["cure"]
+    assert "bórrelo" not in finding["cure"].lower()
+    assert f"TOKEN_CACHE_FILE={tmp_path}/token" in finding["cure"]
+    assert (cured.code, (tmp_path / "token").exists()) == (0, True)
+
+
+def test_what_is_in_the_place_of_the_token_decides_the_cure(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Lo que otros leen se cierra, lo que no se entiende se borra si no guarda otra cosa, y un enlace se evita."""
+    open_one, odd, link = tmp_path / "abierto", tmp_path / "raro", tmp_path / "enlace"
+    open_one.write_text("{}")
+    open_one.chmod(0o644)
+    odd.write_text("mis apuntes")
+    odd.chmod(0o600)
+    link.symlink_to(odd)
+
+    cures = [diagnose(**account(backend, TOKEN_CACHE_FILE=path)).one("token")["cure"] for path in (open_one, odd, link)]
+
+    assert cures[0] == f"chmod 600 {open_one}"
+    assert "no guarda otra cosa" in cures[1]
+    assert "que no sea un enlace" in cures[2]

@@ -32,7 +32,7 @@ def test_main_returns_the_code(capsys: pytest.CaptureFixture[str], tmp_path: Pat
             del os.environ["BACKEND_URL"]
 
     assert code == 0
-    assert "Inicio: nada pendiente" in capsys.readouterr().out
+    assert "No hay eventos pendientes de inicio" in capsys.readouterr().err
 
 
 def test_a_bug_is_70_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["strat"], "no existe el mandato 'strat'"),
+        (["strat"], "no existe el mandato «strat» (¿quizá start"),
         (["start", "--foo"], "no existe la opción --foo"),
         (["start", "--dry-rum"], "¿quizá --dry-run?"),
         (["start", "--event"], "a la opción --event le falta su valor"),
@@ -26,10 +26,12 @@ def test_version() -> None:
         (["start", "--event", "\x1b[2J"], "un identificador lleva letras"),
         (["start", "--quiet=si"], "la opción --quiet no lleva valor"),
         (["start", "7"], "sobra «7»"),
-        (["--log-level", "x", "start"], "«x» no es ninguno de"),
+        (["--log-level", "x", "start"], "«x» no es ninguno de DEBUG, INFO"),
         (["start", "--log-format"], "le falta su valor"),
         (["schedule", "install"], "falta «systemd|cron»"),
-        (["schedule", "install", "anacron"], "«anacron» no es ninguno de"),
+        (["schedule", "install", "cron", "--interval", "9"], "un número entero, de 10 a 86400"),
+        (["schedule", "install", "cron", "--interval", "un rato"], "un número entero, de 10 a 86400"),
+        (["schedule", "install", "anacron"], "«anacron» no es ninguno de systemd, cron"),
     ],
 )
 def test_wrong_usage_is_one_spanish_line(arguments: list[str], words: str) -> None:

@@ -100,7 +100,7 @@ def test_the_command_line_wins_over_the_environment() -> None:
         after = run_inside("run-once", "--log-format=json", "--log-level=info", **env)
 
     assert before.stderr == ""
-    assert after.stderr.startswith('{"time": "')
+    assert after.stderr.startswith('{"@timestamp": "')
 
 
 @given(st.binary(max_size=200))

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e import requisites, wheelhouse
 from tests.e2e.container import Container
+from tests.support.documents import ROOT, typed_by
 from tests.support.reference.server import ReferenceBackend
 
 _HERE = Path(__file__).parent
@@ -20,7 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.timeout(_PATIENCE))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(_PATIENCE))
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +41,14 @@ def wheels(capable: None) -> Iterator[dict[str, Path]]:  # noqa: ARG001
     """Los montajes con las ruedas del programa y de sus dependencias, para `Container(wheels)`."""
     with wheelhouse.wheels() as mounts:
         yield mounts
+
+
+@pytest.fixture
+def typed(request: pytest.FixtureRequest) -> list[list[str]]:
+    """Los bloques de la documentación que dicen que los teclea esta prueba."""
+    found = typed_by(f"{request.path.relative_to(ROOT)}::{request.node.originalname}")
+    assert found, "ningún documento nombra esta prueba"
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from tests.e2e import guardian
-from tests.e2e.rootfs import MAIL_FILE, MAIL_SEPARATOR, rootfs
+from tests.e2e.rootfs import MAIL_FILE, MAIL_SEPARATOR, bare, rootfs
 
 _T = TypeVar("_T")
 
@@ -44,20 +44,24 @@ class Container:
 
     `mounts` monta, de solo lectura, rutas de la máquina en las que se dan del contenedor. Comparte la red de la
     máquina, así que 127.0.0.1 es el mismo dentro y fuera; con `private_network=True` solo tiene su bucle local.
+    `release` es el Debian pelado de esa versión, en vez del de siempre.
     """
 
-    def __init__(self, mounts: Mapping[str, Path] | None = None, *, private_network: bool = False) -> None:
+    def __init__(
+        self, mounts: Mapping[str, Path] | None = None, *, private_network: bool = False, release: str | None = None
+    ) -> None:
         """Todavía no arranca nada: lo hace `with`."""
         self.name = f"estado-eventos-e2e-{secrets.token_hex(6)}"
         self._mounts = dict(mounts or {})
         self._private_network = private_network
+        self._release = release
         self._stack = ExitStack()
         self._leader = 0
 
     def __enter__(self) -> Self:
         """Arranca y espera a que systemd haya terminado."""
         with ExitStack() as stack:
-            tree = stack.enter_context(rootfs())
+            tree = stack.enter_context(bare(self._release) if self._release else rootfs())
             self._console = stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
             notifications = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
             notifications.bind(f"\0{self.name}")

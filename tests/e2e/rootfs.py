@@ -1,10 +1,11 @@
-"""El Debian que arrancan los contenedores, hecho con debootstrap según la configuración de apt de la máquina."""
+"""Los Debian que arrancan los contenedores, hechos con debootstrap según la configuración de apt de la máquina."""
 
 import os
 import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -26,6 +27,18 @@ _PACKAGES = (
     "systemd-sysv",
 )
 
+# Lo que tiene un servidor recién instalado, sin Python siquiera…
+_BARE = ("ca-certificates", "dbus", "libpam-systemd", "systemd", "systemd-sysv")
+# … y lo que los documentos dicen de instalar en él, que espera en la caché de apt: `apt install` funciona sin red.
+_ARCHIVED = ("cron", "git", "make", "pipx", "python3", "python3-venv")
+_APT_CONF = """\
+APT::Get::Assume-Yes "true";
+APT::Install-Recommends "false";
+Dpkg::Use-Pty "false";
+Acquire::Languages "none";
+Binary::apt::APT::Keep-Downloaded-Packages "true";
+"""
+
 # Lo que saldría a la red o molestaría por su cuenta.
 _MASKED = (
     "apt-daily.timer",
@@ -42,10 +55,13 @@ _SENDMAIL = f"""\
 exec flock {MAIL_FILE} sh -c '{{ cat; printf "\\f\\n"; }} >> {MAIL_FILE}'
 """
 
-_FILES = {
+_NETWORK = {
     "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
     "etc/machine-id": "",  # Vacío: systemd pone uno nuevo en cada arranque.
     "etc/resolv.conf": "",
+}
+_FILES = {
+    **_NETWORK,
     MAIL_FILE.lstrip("/"): "",
     "usr/sbin/sendmail": _SENDMAIL,
 }
@@ -56,6 +72,12 @@ def rootfs() -> AbstractContextManager[Path]:
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
     recipe = [release, platform.machine(), *_PACKAGES, *_MASKED, *_FILES, *_FILES.values()]
     return cached("rootfs", recipe, lambda directory: _build(directory, release))
+
+
+def bare(release: str) -> AbstractContextManager[Path]:
+    """Presta un Debian de esa versión, pelado, con la caché de apt llena de lo que los documentos instalan."""
+    recipe = [release, platform.machine(), *_BARE, *_ARCHIVED, _APT_CONF, *_MASKED]
+    return cached(f"bare-{release}", recipe, lambda directory: _build_bare(directory, release))
 
 
 def python_version(tree: Path) -> str:
@@ -72,6 +94,33 @@ def mirror() -> str | None:
 
 
 def _build(directory: Path, release: str) -> None:
+    _debootstrap(directory, release, _PACKAGES)
+    for name in ("var/cache/apt", "var/lib/apt/lists"):
+        shutil.rmtree(directory / name)
+        (directory / name).mkdir()
+    _configure(directory, _FILES)
+    (directory / MAIL_FILE.lstrip("/")).chmod(0o666)
+    (directory / "usr/sbin/sendmail").chmod(0o755)
+
+
+def _build_bare(directory: Path, release: str) -> None:
+    _debootstrap(directory, release, _BARE)
+    _configure(directory, {**_NETWORK, "etc/apt/apt.conf.d/90e2e": _APT_CONF})
+    # Con el apt de fuera, que sabe salir a la red, y los índices de dentro.
+    places = {
+        "Dir::Etc::SourceList": "etc/apt/sources.list",
+        "Dir::Etc::TrustedParts": "etc/apt/trusted.gpg.d",
+        "Dir::State": "var/lib/apt",
+        "Dir::State::status": "var/lib/dpkg/status",
+        "Dir::Cache": "var/cache/apt",
+    }
+    options = [f"--option={name}={directory / place}" for name, place in places.items()]
+    options += ["--option=Dir::Etc::SourceParts=-", "--option=APT::Install-Recommends=false", "--quiet", "--yes"]
+    _run("apt-get", ["apt-get", *options, "update"])
+    _run("apt-get", ["apt-get", *options, "--download-only", "install", *_ARCHIVED])
+
+
+def _debootstrap(directory: Path, release: str, packages: Sequence[str]) -> None:
     source = mirror()
     if source is None:
         raise RuntimeError("apt no conoce ningún espejo de Debian: ejecute «apt-get update»")
@@ -81,33 +130,31 @@ def _build(directory: Path, release: str) -> None:
     # En espacios de nombres propios: tampoco quedan procesos ni montajes.
     command = ["setpriv", "--pdeathsig=KILL"]
     command += ["unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
-    command += ["debootstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}"]
+    command += ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}"]
+    _run("debootstrap", [*command, release, str(directory), source], WGETRC=str(wgetrc))
+    wgetrc.unlink()
+
+
+def _run(name: str, command: Sequence[str], **env: str) -> None:
     done = subprocess.run(
-        [*command, release, str(directory), source],
-        env={**os.environ, "WGETRC": str(wgetrc), "DEBIAN_FRONTEND": "noninteractive"},
+        command,
+        env={**os.environ, **env, "DEBIAN_FRONTEND": "noninteractive"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    wgetrc.unlink()
     if done.returncode:
-        raise RuntimeError(f"debootstrap terminó con {done.returncode}:\n{done.stdout[-4000:]}")
-    _configure(directory)
+        raise RuntimeError(f"{name} terminó con {done.returncode}:\n{done.stdout[-4000:]}")
 
 
-def _configure(tree: Path) -> None:
-    for name in ("var/cache/apt", "var/lib/apt/lists"):
-        shutil.rmtree(tree / name)
-        (tree / name).mkdir()
+def _configure(tree: Path, files: Mapping[str, str]) -> None:
     (tree / "etc/hostname").unlink()  # El nombre lo pone systemd-nspawn.
-    for name, text in _FILES.items():
+    for name, text in files.items():
         path = tree / name
         path.unlink(missing_ok=True)
         path.write_text(text)
-    (tree / MAIL_FILE.lstrip("/")).chmod(0o666)
-    (tree / "usr/sbin/sendmail").chmod(0o755)
     for unit in _MASKED:
         (tree / "etc/systemd/system" / unit).symlink_to("/dev/null")
 

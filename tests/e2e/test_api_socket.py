@@ -102,6 +102,22 @@ def test_info_and_metrics(machine: Container, backend: ReferenceBackend, port: i
     assert "estado_eventos_last_exit_code 0.0" in metrics[1]
 
 
+def test_other_metrics_are_served_after_the_next_pass(machine: Container, backend: ReferenceBackend, port: int) -> None:
+    """Otro METRICS_FILE en la configuración se sirve tras la pasada siguiente, sin instalar nada."""
+    assert backend.url
+    settings = machine.read(SETTINGS)
+    machine.put(SETTINGS, settings.replace("/metrics.prom", "/otras.prom"))
+    machine.run(["systemctl", "start", SERVICE])
+    machine.run(["rm", "-f", "/var/lib/estado-eventos/metrics.prom"])
+    other = fetch(machine, port, "/metrics")
+    machine.put(SETTINGS, settings)
+    machine.run(["systemctl", "start", SERVICE])
+
+    assert other[0] == 200
+    assert "estado_eventos_last_exit_code" in other[1]
+    assert fetch(machine, port, "/metrics")[0] == 200
+
+
 def test_what_is_not_there_and_what_is_not_allowed(machine: Container, port: int) -> None:
     """404 para lo que no hay, 405 para lo que no se puede, y HEAD sin cuerpo."""
     url = f"http://127.0.0.1:{port}"

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 import stat
 import time
@@ -21,7 +20,6 @@ from tests.support.program import Completed
 from tests.support.reference.server import ReferenceBackend
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = (ROOT / "docs/contenedores.md").read_text()
 BASE, IMAGE = "localhost/base", "localhost/estado-eventos"
 STATE = "/var/lib/estado-eventos"
 USER = 65532
@@ -58,7 +56,7 @@ def engine(capable: None) -> Iterator[Podman]:  # noqa: ARG001
 def image(engine: Podman, wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Podman:
     """La imagen, hecha sin red con las ruedas de aquí: pip comprueba sus hashes igual."""
     settings = tmp_path_factory.mktemp("pip") / "pip.conf"
-    settings.write_text(wheelhouse.PIP_CONF)
+    settings.write_text(wheelhouse.pip_conf(wheelhouse.DEPENDENCIES, wheelhouse.PROJECT))
     volumes = [f"--volume={outside}:{inside}:ro" for inside, outside in {**wheels, "/etc/pip.conf": settings}.items()]
     arguments = ["--pull=never", "--network=none", f"--build-arg=BASE={BASE}", "--build-arg=VERSION=1.2.3"]
     engine.run("build", *arguments, *volumes, f"--tag={IMAGE}", str(ROOT), timeout=400)
@@ -116,7 +114,9 @@ def test_a_pass_moves_the_events_and_keeps_the_token(image: Podman, backend: Ref
     assert json.loads(report.read_text()) == second.report
 
 
-def test_the_command_of_the_readme(image: Podman, backend: ReferenceBackend, tmp_path: Path) -> None:
+def test_the_command_of_the_document(
+    image: Podman, backend: ReferenceBackend, tmp_path: Path, typed: list[list[str]]
+) -> None:
     """El mandato del documento, tal cual: secretos en archivos con el nombre de su variable y un volumen con nombre."""
     secrets = tmp_path / "secrets"
     secrets.mkdir()
@@ -124,8 +124,8 @@ def test_the_command_of_the_readme(image: Podman, backend: ReferenceBackend, tmp
         (secrets / name).write_text(value + "\n")
         (secrets / name).chmod(0o400)
         os.chown(secrets / name, USER, USER)
-    (written,) = re.findall(r"^# docker (run .+?)\n```", DOCUMENT, re.MULTILINE | re.DOTALL)
-    written = written.replace("\\\n", "")
+    ((written,),) = typed
+    written = written.removeprefix("# docker ")
     here = {"https://admin.ejemplo.es": backend.auth_url, "/etc/estado-eventos/secrets": str(secrets)}
     for theirs, ours in here.items():
         assert theirs in written

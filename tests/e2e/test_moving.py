@@ -1,7 +1,6 @@
 """La mudanza desde el servicio antiguo, con los mandatos de `docs/mudanza.md` tal como están escritos."""
 
 import json
-import re
 import socket
 from pathlib import Path
 
@@ -9,19 +8,12 @@ from tests.e2e import wheelhouse
 from tests.e2e.container import Container
 from tests.support.reference.server import ReferenceBackend
 
-_DOCUMENT = (Path(__file__).parents[2] / "docs/mudanza.md").read_text()
 _OLD_UNIT = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
 
 
-def commands(title: str) -> list[list[str]]:
-    """Los mandatos de cada bloque que va bajo un título, sin sus comentarios."""
-    section = _DOCUMENT.split(f"\n## {title}\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"```console\n(.+?)```", section, re.DOTALL)
-    return [[re.split(r"\s{2,}#", line[2:])[0] for line in block.splitlines()] for block in blocks]
-
-
-def test_the_whole_move_and_back(wheels: dict[str, Path], backend: ReferenceBackend) -> None:
+def test_the_whole_move_and_back(wheels: dict[str, Path], backend: ReferenceBackend, typed: list[list[str]]) -> None:
     """Un ensayo que no cambia nada, el cambio, y la vuelta atrás sin que quede nada."""
+    start, (look_for_problems, look, stop), change, back = typed
     backend.add_events(due_start=2, due_finish=1, public_ids=["a", "b", "c"])
     before = backend.states()
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -39,26 +31,24 @@ def test_the_whole_move_and_back(wheels: dict[str, Path], backend: ReferenceBack
             """Teclea los mandatos y devuelve lo último que salió; aquí no está el repositorio, sino la rueda."""
             said = ""
             for line in lines:
-                typed = line.replace("install --global .", "install --global estado-eventos").replace("8001", str(port))
-                said = machine.run(["sh", "-c", f"cd /root/antiguo && {typed}"], timeout=180).stdout
+                here = line[2:].replace("install --global .", "install --global estado-eventos")
+                here = here.replace("8001", str(port))
+                said = machine.run(["sh", "-c", f"cd /root/antiguo && {here}"], timeout=180).stdout
             return said
 
-        start, (look_for_problems, look, stop) = commands("Un día los dos a la vez")
         follow(start)
-        machine.wait_until(lambda: "inicio  a" in machine.run(["sh", "-c", look]).stdout or None, "el ensayo", 120)
+        machine.wait_until(lambda: "inicio  a" in machine.run(["sh", "-c", look[2:]]).stdout or None, "el ensayo", 120)
         assert "-- No entries --" in follow([look_for_problems])
         follow([stop])
         assert backend.states() == before
         assert [request for request in backend.requests() if request.method == "POST"] == []
 
-        (change,) = commands("El cambio")
         answer = follow(change)
         assert "200 OK" in answer
         assert json.loads(answer.splitlines()[-1]) == {"status": "ok"}
         assert backend.states() == {"a": "en_progreso", "b": "en_progreso", "c": "completado"}
         assert machine.run(["systemctl", "is-active", "antiguo.service"], check=False).stdout == "inactive\n"
 
-        (back,) = commands("La vuelta atrás")
         follow(back)
         assert machine.run(["systemctl", "is-active", "antiguo.service"]).stdout == "active\n"
         assert "estado-eventos" not in machine.run(["systemctl", "list-unit-files", "--no-pager"]).stdout

@@ -4,7 +4,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,18 +20,25 @@ PROJECT = "/srv/wheels/project"
 CONSTRAINTS = "requirements/constraints.txt"
 """Lo que se probó, como lo nombra el README desde una copia del repositorio."""
 
-_DEPENDENCIES = "/srv/wheels/dependencies"
+DEPENDENCIES = "/srv/wheels/dependencies"
 
 # Así valen dentro, tal cual, los `pip install` y `pipx install` del README.
-PIP_CONF = f"""\
+_PIP_CONF = """\
 [global]
 no-index = true
-find-links =
-    {_DEPENDENCIES}
-    {PROJECT}
+find-links = {}
 disable-pip-version-check = true
 root-user-action = ignore
 """
+
+
+@contextmanager
+def for_sources(python: str) -> Iterator[dict[str, Path]]:
+    """El montaje con lo que hace falta para instalar y probar una copia del repositorio con esa versión de Python."""
+    files = [_ROOT / f"requirements/{name}.txt" for name in ("dev", "e2e")]
+    recipe = [python, platform.machine(), *(file.read_text() for file in files)]
+    with cached(f"sources-{python}", recipe, lambda directory: _download(directory, python, files)) as dependencies:
+        yield {DEPENDENCIES: dependencies}
 
 
 @contextmanager
@@ -40,11 +47,11 @@ def wheels() -> Iterator[dict[str, Path]]:
     with rootfs() as tree:
         python = python_version(tree)
     recipe = [python, platform.machine(), *(file.read_text() for file in _REQUIREMENTS)]
-    download = cached("wheels", recipe, lambda directory: _download(directory, python))
+    download = cached("wheels", recipe, lambda directory: _download(directory, python, _REQUIREMENTS))
     with download as dependencies, tempfile.TemporaryDirectory(prefix="estado-eventos-wheel-") as project:
         build(Path(project))
         Path(project).chmod(0o755)  # También instala quien no es root.
-        yield {_DEPENDENCIES: dependencies, PROJECT: Path(project)}
+        yield {DEPENDENCIES: dependencies, PROJECT: Path(project)}
 
 
 def build(directory: Path) -> Path:
@@ -53,9 +60,14 @@ def build(directory: Path) -> Path:
     return next(directory.glob("*.whl"))
 
 
+def pip_conf(*places: str) -> str:
+    """La configuración de pip con que encuentra las ruedas en esos sitios, y no busca en otro."""
+    return _PIP_CONF.format("\n    ".join(places))
+
+
 def configure(container: Container) -> None:
     """Hace que el pip de dentro encuentre las ruedas y no busque en otro sitio."""
-    container.put("/etc/pip.conf", PIP_CONF)
+    container.put("/etc/pip.conf", pip_conf(DEPENDENCIES, PROJECT))
 
 
 def put_constraints(container: Container, directory: str) -> None:
@@ -70,8 +82,8 @@ def install_pipx(container: Container) -> None:
     container.run(["ln", "--symbolic", "--force", "/usr/local/lib/pipx/bin/pipx", "/usr/local/bin/pipx"])
 
 
-def _download(directory: Path, python: str) -> None:
-    requirements = [word for file in _REQUIREMENTS for word in ("--requirement", str(file))]
+def _download(directory: Path, python: str, files: Sequence[Path]) -> None:
+    requirements = [word for file in files for word in ("--requirement", str(file))]
     target = ["--only-binary=:all:", f"--python-version={python}"]  # El Python de dentro, no el de fuera.
     _pip("download", "--require-hashes", *target, "--dest", str(directory), *requirements)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from estado_eventos.monitoring.endpoint import EndpointConfig
+from estado_eventos.monitoring.handover import EndpointConfig
 
 
 @pytest.fixture

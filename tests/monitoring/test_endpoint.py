@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Outcome, Result, TransitionReport
 from estado_eventos.domain.transitions import START, Event
-from estado_eventos.monitoring.endpoint import MAX_METRICS_BYTES, EndpointConfig
+from estado_eventos.monitoring.endpoint import MAX_METRICS_BYTES
+from estado_eventos.monitoring.handover import EndpointConfig
 from tests.support.endpoint import a_report, get
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from estado_eventos.monitoring.endpoint import MAX_REQUEST_BYTES, EndpointConfig
+from estado_eventos.monitoring.endpoint import MAX_REQUEST_BYTES
+from estado_eventos.monitoring.handover import EndpointConfig
 from tests.support.endpoint import HEALTH, Reply, a_report, ask, get, respond
 
 

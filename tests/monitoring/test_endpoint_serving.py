@@ -151,16 +151,30 @@ def test_a_broken_report_is_one_warning(report_file: Path) -> None:
     assert re.fullmatch(r"\S+ \S+ - WARNING - REPORT_FILE: no se puede leer: no es un informe\n", said)
 
 
-def test_a_wrong_setting_is_answered_too() -> None:
-    """Con la unidad mal escrita se contesta 503 sin decir qué; el registro sí lo dice, y acaba con 78."""
-    with Activation({"SCHEDULER_INTERVAL_SECONDS": "mucho"}) as server:
-        reply = Reply.read(server.exchange(HEALTH))
+def test_what_the_last_pass_left_is_read_at_each_request(tmp_path: Path) -> None:
+    """Otro intervalo y otros archivos se ven tras la pasada siguiente, en el mismo proceso y sin instalar nada."""
+    state = {"STATE_DIRECTORY": tmp_path}
+    with FaultyServer(lambda _: answer(200, "[]")) as backend, Activation(state) as server:
+        before = Reply.read(server.exchange(HEALTH))
+        for interval, name in ((60, "uno"), (600, "otro")):
+            metrics = tmp_path / f"{name}.prom"
+            env = {
+                "BACKEND_URL": backend.url,
+                "REPORT_FILE": tmp_path / f"{name}.json",
+                "METRICS_FILE": metrics,
+                **state,
+            }
+            assert run_inside("run-once", SCHEDULER_INTERVAL_SECONDS=interval, **env).code == 0
+            info, health, served = (
+                Reply.read(server.exchange(b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % path))
+                for path in (b"", b"health", b"metrics")
+            )
 
-    assert reply.status == 503
-    assert reply.json["detail"] == "la configuración no vale; el registro dice por qué"
-    ((code, said),) = server.endings
-    assert code == 78
-    assert "SCHEDULER_INTERVAL_SECONDS" in said
+            assert info.json["scheduler_interval_seconds"] == interval
+            assert health.json == {"status": "ok"}
+            assert served.body == metrics.read_bytes()
+
+    assert before.status == 503
 
 
 def test_health_tells_a_dead_backend(report_file: Path) -> None:

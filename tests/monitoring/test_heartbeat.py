@@ -135,7 +135,7 @@ def test_an_echo_does_not_reveal_the_url() -> None:
     ("path", "good", "bad"),
     [
         (f"/{SECRET}", f"/{SECRET}?", f"/{SECRET}/76?"),
-        (f"/{SECRET}/", f"/{SECRET}/?", f"/{SECRET}/76?"),
+        (f"/{SECRET}/", f"/{SECRET}?", f"/{SECRET}/76?"),
         (f"/a%2Fb/{SECRET}?create=1&x#f", f"/a%2Fb/{SECRET}?create=1&x&", f"/a%2Fb/{SECRET}/76?create=1&x&"),
         ("", "/?", "/76?"),
     ],

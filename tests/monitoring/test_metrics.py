@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from estado_eventos import __version__
 from estado_eventos.domain.exit_codes import ExitCode
-from estado_eventos.domain.report import Outcome, Report, Result, TransitionReport
+from estado_eventos.domain.report import FollowUps, Outcome, Report, Result, TransitionReport
 from estado_eventos.domain.transitions import FINISH, START, TRANSITIONS, Event
 from estado_eventos.monitoring import metrics
 from tests.support.faults import FaultyServer, Rule, answer
 from tests.support.inside import account, run_inside
-from tests.support.monitors import PART_SUCCESS, RUN, SUCCESS, denied, empty_lists, files, samples, warnings
+from tests.support.monitors import PART_SUCCESS, RUN, SUCCESS, WHOLE, denied, empty_lists, files, samples, warnings
 from tests.support.reference.server import ReferenceBackend
 
 
@@ -63,8 +63,8 @@ def test_the_last_success_outlives_failing_passes(tmp_path: Path) -> None:
     assert first == kept == still_kept < failed_at < last == last_run
 
 
-def test_two_jobs_may_share_the_metrics(tmp_path: Path) -> None:
-    """Con `start` y `finish` como trabajos distintos y un solo archivo, se ven los dos y uno no tapa al otro."""
+def test_start_and_finish_may_be_two_commands(tmp_path: Path) -> None:
+    """Con `start` y `finish` por separado y un solo archivo, se ven las dos mitades y una no tapa a la otra."""
     path = tmp_path / "estado.prom"
 
     def job(name: str, rule: Rule) -> dict[tuple[str, ...], float]:
@@ -84,10 +84,86 @@ def test_two_jobs_may_share_the_metrics(tmp_path: Path) -> None:
     assert start_again["last_events", "failed", FINISH.name] == 1
     assert start_again["last_max_lag_seconds", FINISH.name] == both["last_max_lag_seconds", FINISH.name] > 0
     assert start_again[PART_SUCCESS, START.name] == start_again[RUN,]
-    assert (start_again["last_exit_code",], start_again[SUCCESS,]) == (0, 0), "la finalización nunca ha salido bien"
+    assert start_again["last_exit_code",] == 0
+    assert start_again[SUCCESS,] == only_start[SUCCESS,], "la finalización nunca ha salido bien"
+    assert (start_again["passes_total", "0"], start_again["passes_total", "1"]) == (2, 1)
 
     mended = job(FINISH.name, empty_lists)
     assert mended[SUCCESS,] == start_again[RUN,]
+
+
+def test_what_could_not_be_read_is_not_zero(tmp_path: Path) -> None:
+    """Mientras una lista no se puede leer, su mayor retraso falta; el de la otra, no."""
+    path = tmp_path / "estado.prom"
+    with FaultyServer(lambda request: answer(404) if FINISH.name in request.path else answer(200, "[]")) as server:
+        run_inside("run-once", BACKEND_URL=server.url, METRICS_FILE=path)
+
+    found = samples(path.read_text())
+    assert found["last_max_lag_seconds", START.name] == 0
+    assert ("last_max_lag_seconds", FINISH.name) not in found
+    assert found["last_exit_code",] == 76
+
+
+def test_counts_go_on_from_pass_to_pass(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """Los contadores y el histograma de retrasos suman lo de todas las pasadas, salgan como salgan."""
+    path = tmp_path / "estado.prom"
+    env = account(backend, METRICS_FILE=path)
+    for offset in (-0.5, -90.0):
+        backend.add_events(due_start=2, offset=offset)
+        run_inside("run-once", **env)
+    backend.add_events(broken_start=1, due_finish=1, offset=-200.0)
+    run_inside("run-once", **env)
+    run_inside("run-once", **env)
+
+    found = samples(path.read_text())
+    events = {key[1:]: value for key, value in found.items() if key[0] == "events_total" and value}
+    assert events == {("done", START.name): 4, ("done", FINISH.name): 1, ("failed", START.name): 2}
+    assert (found["passes_total", "0"], found["passes_total", "1"]) == (2, 2)
+    counts = [found["lag_seconds_bucket", le, START.name] for le in ("60.0", "120.0", "3600.0", "+Inf")]
+    assert counts == [2, 4, 4, 4]
+    assert found["lag_seconds_bucket", "300.0", FINISH.name] == found["lag_seconds_count", FINISH.name] == 1
+    assert found["lag_seconds_sum", START.name] >= 180
+
+
+def test_a_moment_of_a_wrong_clock_is_now(tmp_path: Path) -> None:
+    """Un éxito que aún no ha llegado, de un reloj que iba adelantado, cuenta desde ahora: ni se pierde ni se cree."""
+    path = tmp_path / "estado.prom"
+    path.write_text('estado_eventos_last_success_timestamp_seconds{name="estado-eventos",shard="1/1"} 99999999999\n')
+    before = time.time()
+
+    with FaultyServer(denied) as server:
+        run_inside("run-once", BACKEND_URL=server.url, METRICS_FILE=path)
+
+    assert before < samples(path.read_text())[SUCCESS,] < time.time()
+
+
+def test_what_a_spare_moves_and_what_is_owed_is_counted() -> None:
+    """De una máquina de repuesto se cuenta lo que mueve; y de los avisos de lo finalizado, los dados y los debidos."""
+    ended = TransitionReport(FINISH, (Outcome(Event(1), Result.DONE),), follow_ups=FollowUps(owed=2, told=1))
+    spare = Report("id", "run-once", None, datetime(2026, 1, 1, tzinfo=UTC), standby_seconds=20, transitions=(ended,))
+    text = metrics.text(spare, TRANSITIONS, WHOLE, "").decode()
+    text = metrics.text(spare, TRANSITIONS, WHOLE, text).decode()
+    failed = metrics.text(Report("id", "run-once", None, spare.started_at), TRANSITIONS, WHOLE, text).decode()
+
+    found, kept = samples(text), samples(failed)
+    assert (found["standby_events_total", FINISH.name], found["standby_events_total", START.name]) == (2, 0)
+    assert (found["follow_ups_owed",], found["follow_ups_total", "told"]) == (2, 2)
+    assert (kept["follow_ups_owed",], kept["follow_ups_total", "told"], kept["follow_ups_total", "given_up"]) == (
+        2,
+        2,
+        0,
+    )
+
+
+def test_what_nobody_asked_for_is_not_there(tmp_path: Path) -> None:
+    """Sin ser de repuesto, sin avisos y sin saber la hora del backend, ni se habla de ello."""
+    path = tmp_path / "estado.prom"
+    with FaultyServer(empty_lists) as server:
+        run_inside("run-once", BACKEND_URL=server.url, METRICS_FILE=path)
+
+    names = {key[0] for key in samples(path.read_text())}
+    absent = {"standby_events_total", "follow_ups_owed", "follow_ups_total", "clock_offset_seconds"}
+    assert names.isdisjoint(absent)
 
 
 @pytest.mark.parametrize(
@@ -96,16 +172,17 @@ def test_two_jobs_may_share_the_metrics(tmp_path: Path) -> None:
         b"",
         b"\xff\xfe\x00",
         b"no son metricas {",
-        b"estado_eventos_last_success_timestamp_seconds NaN\n",
-        b"estado_eventos_last_success_timestamp_seconds +Inf\n",
-        b"estado_eventos_last_success_timestamp_seconds -1\n",
-        b"estado_eventos_last_success_timestamp_seconds 99999999999\n",
+        b"estado_eventos_last_success_timestamp_seconds 12345\n",
+        b'estado_eventos_last_success_timestamp_seconds{name="estado-eventos",shard="1/1"} NaN\n',
+        b'estado_eventos_last_success_timestamp_seconds{name="estado-eventos",shard="1/1"} +Inf\n',
+        b'estado_eventos_last_success_timestamp_seconds{name="estado-eventos",shard="1/1"} -1\n',
+        b'estado_eventos_passes_total{exit_code="77",name="estado-eventos",shard="1/1"} NaN\n',
         b'estado_eventos_last_events{result="done" 3\n',
-        b"x" * (1 << 20),
+        b"x" * (1 << 21),
     ],
 )
 def test_a_spoiled_metrics_file_is_replaced(tmp_path: Path, garbage: bytes) -> None:
-    """De un archivo de métricas estropeado, o de cuando el reloj iba mal, no se cree nada; se pone uno bueno."""
+    """De un archivo de métricas estropeado, o de otra versión, no se cree nada; se pone uno bueno."""
     path = tmp_path / "estado.prom"
     path.write_bytes(garbage)
     path.chmod(0o600)
@@ -115,7 +192,7 @@ def test_a_spoiled_metrics_file_is_replaced(tmp_path: Path, garbage: bytes) -> N
 
     found = samples(path.read_text())
     assert (completed.code, warnings(completed)) == (77, [])
-    assert (found["last_exit_code",], found[SUCCESS,]) == (77, 0)
+    assert (found["last_exit_code",], found[SUCCESS,], found["passes_total", "77"]) == (77, 0, 1)
     assert path.stat().st_mode & 0o777 == 0o644
 
 
@@ -159,31 +236,36 @@ def reports(draw: st.DrawFn) -> Report:
 @given(reports(), reports())
 def test_any_report_makes_metrics_that_read_back(before: Report, report: Report) -> None:
     """Las métricas de cualquier informe, tras las de cualquier otro, se leen y dicen lo que él."""
-    old = metrics.text(before, TRANSITIONS, "").decode()
+    old = metrics.text(before, TRANSITIONS, WHOLE, "").decode()
 
-    found = samples(metrics.text(report, TRANSITIONS, old).decode())
+    found = samples(metrics.text(report, TRANSITIONS, WHOLE, old).decode())
 
     assert found["last_exit_code",] == report.exit_code
     assert found["last_duration_seconds",] == report.duration_seconds
     assert (("token_expiry_timestamp_seconds",) in found) == bool(report.token_expires_at)
     assert sum(key[0] == "last_events" for key in found) == 8
+    assert sum(value for key, value in found.items() if key[0] == "passes_total") == 2
     for part in report.transitions:
-        assert found["last_max_lag_seconds", part.transition.name] == (part.max_lag_seconds or 0)
+        if part.max_lag_seconds is not None:
+            assert found["last_max_lag_seconds", part.transition.name] == part.max_lag_seconds
         for result in list(Result)[:4]:
             assert found["last_events", result.value, part.transition.name] == part.count(result)
-    ended = found[RUN,]
-    # Otro trabajo pudo acabar después y escribir antes; una hora que aún no ha llegado, no vale.
-    assert found[SUCCESS,] <= max(ended, time.time())
-    assert report.exit_code != 0 or found[SUCCESS,] == ended
+        buckets = [found["lag_seconds_bucket", metrics.written(le), part.transition.name] for le in metrics.BUCKETS]
+        assert buckets == sorted(buckets)
+        assert buckets[-1] == found["lag_seconds_count", part.transition.name]
+    ended = report.started_at.timestamp() + report.duration_seconds
+    # Otro trabajo pudo acabar después y escribir antes.
+    assert found[SUCCESS,] <= found[RUN,] <= max(ended, time.time())
+    assert report.exit_code != 0 or found[SUCCESS,] >= ended
 
 
 @settings(deadline=None)
-@given(st.text(), st.integers(0, 3000), st.text(max_size=20))
+@given(st.text(), st.integers(0, 6000), st.text(max_size=20))
 def test_no_old_file_is_too_strange(text: str, place: int, insertion: str) -> None:
     """Ni un texto cualquiera ni un archivo bueno con algo de más en medio hacen fallar a las métricas."""
     report = Report("id", "start", None, datetime(2026, 1, 1, tzinfo=UTC))
-    good = metrics.text(report, TRANSITIONS, "").decode()
+    good = metrics.text(report, TRANSITIONS, WHOLE, "").decode()
 
     for old in (text, good[:place], good[:place] + insertion + good[place:]):
-        found = samples(metrics.text(report, (START,), old).decode())
+        found = samples(metrics.text(report, (START,), WHOLE, old).decode())
         assert found[PART_SUCCESS, START.name] in {0, report.started_at.timestamp()}

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.transitions import START
 from tests.support.faults import Fault, FaultyServer, Raw, Request, Rule, answer
 from tests.support.inside import run_inside
@@ -37,7 +36,7 @@ def _refuses_one(request: Request) -> Raw:
     [
         (empty_lists, 0, ""),
         (_refuses_one, 1, "/1"),
-        (fails_with(503), 69, "/69"),
+        (fails_with(503), 69, "/log"),
         (stalls_on_posts, 75, "/log"),
         (fails_with(404), 76, "/76"),
         (denied, 77, "/77"),
@@ -55,7 +54,7 @@ def test_every_ending_reaches_every_monitor(tmp_path: Path, rule: Rule, code: in
     assert json.loads((tmp_path / "informe.json").read_text()) == report
     assert samples((tmp_path / "estado.prom").read_text())["last_exit_code",] == code
     assert (beat.method, beat.path) == ("POST", f"/{SECRET}{ending}?rid={report['run_id']}")
-    assert beat.body.decode().startswith(f"run-once: {code} {ExitCode(code).name}, ")
+    assert beat.body.decode().startswith(f"run-once: {code} ")
     assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
         "estado.prom": 0o644,
         "informe.json": 0o644,
@@ -106,14 +105,13 @@ def test_a_bug_is_an_ending_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [
         (["pending"], {}, 0),
         (["run-once", "--dry-run"], {}, 0),
-        (["run-once", "--event", "1"], {}, 0),
-        (["run-once"], {"HTTP_TIMEOUT": "x"}, 78),
+        (["run-once", "--event", "1"], {"HTTP_TIMEOUT": "x"}, 78),
     ],
 )
 def test_what_is_not_a_pass_tells_nothing(
     tmp_path: Path, arguments: list[str], variables: dict[str, object], code: int
 ) -> None:
-    """Una consulta, un simulacro, unos eventos sueltos o una configuración que no vale no dicen nada a nadie."""
+    """Una consulta, un simulacro o unos eventos sueltos no dicen nada a nadie, tampoco con la configuración mal."""
     with FaultyServer(empty_lists) as server, FaultyServer(ok) as monitor:
         env = {"BACKEND_URL": server.url, "HEARTBEAT_URL": monitor.url} | files(tmp_path) | variables
         completed = run_inside(*arguments, **env)
@@ -121,6 +119,64 @@ def test_what_is_not_a_pass_tells_nothing(
     assert completed.code == code
     assert list(tmp_path.iterdir()) == []
     assert monitor.requests == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"HTTP_TIMEOUT": "x"}, "HTTP_TIMEOUT (entorno): no es un número."),
+        ({"BACKEND_EMAIL": "a@b"}, "BACKEND_PASSWORD: falta; está puesta BACKEND_EMAIL y van juntas."),
+        ({"LOG_LEVEL": "x", "PASS_TIMEOUT": 99}, "LOG_LEVEL (entorno): no es ninguno de estos valores: "),
+    ],
+)
+def test_wrong_settings_are_told(tmp_path: Path, wrong: dict[str, object], words: str) -> None:
+    """Con la configuración mal (78), lo saben los monitores que se entienden, y por qué; el éxito de antes se queda."""
+    with FaultyServer(empty_lists) as server, FaultyServer(ok) as monitor:
+        env = {"BACKEND_URL": server.url, "HEARTBEAT_URL": f"{monitor.url}/{SECRET}"} | files(tmp_path)
+        run_inside("run-once", **env)
+        good = samples((tmp_path / "estado.prom").read_text())
+        completed = run_inside("run-once", **env | wrong)
+
+    found = samples((tmp_path / "estado.prom").read_text())
+    beat = monitor.requests[-1]
+    assert (completed.code, found["last_exit_code",], len(server.requests)) == (78, 78, 2)
+    assert found[SUCCESS,] == good[SUCCESS,]
+    assert json.loads((tmp_path / "informe.json").read_text())["exit_code"] == 78
+    assert beat.path.partition("?")[0] == f"/{SECRET}/78"
+    assert words in beat.body.decode()
+
+
+def test_a_typo_in_the_file_is_told_too(tmp_path: Path) -> None:
+    """Una línea del archivo de configuración que no se entiende no impide avisar a quien nombran las demás."""
+    with FaultyServer(ok) as monitor:
+        file = tmp_path / "estado.env"
+        file.write_text(f"METRICS_FILE={tmp_path}/estado.prom\nHEARTBEAT_URL={monitor.url}\nHTTP_TIMEOUT='30\n")
+        completed = run("run-once", "--env-file", str(file))
+
+    assert completed.code == 78
+    assert monitor.requests[0].path.startswith("/78?")
+    assert f"{file}, línea 3: no se entiende." in monitor.requests[0].body.decode()
+    assert samples((tmp_path / "estado.prom").read_text())["last_exit_code",] == 78
+
+
+@pytest.mark.parametrize(
+    ("wrong", "written"),
+    [
+        ({"HEARTBEAT_URL": "{otro}"}, ["estado.prom", "informe.json"]),
+        ({"SCHEDULE_NAME": "a b"}, ["informe.json"]),
+        ({"SHARD": "9/8"}, ["informe.json"]),
+        ({"SHARD": "1/8", "SHARD_COUNT": 4}, ["informe.json"]),
+        ({"METRICS_FILE": "/x\x01"}, ["informe.json"]),
+    ],
+)
+def test_a_monitor_with_wrong_settings_is_left_alone(
+    tmp_path: Path, wrong: dict[str, object], written: list[str]
+) -> None:
+    """Lo que no se entiende de un monitor lo deja fuera, a él solo; sin saber de qué trabajo son, no hay métricas."""
+    completed = run_inside("run-once", **files(tmp_path) | wrong)
+
+    assert completed.code == 78
+    assert sorted(path.name for path in tmp_path.iterdir()) == written
 
 
 def test_without_its_library_only_the_metrics_are_lost(tmp_path: Path) -> None:

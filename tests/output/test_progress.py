@@ -1,9 +1,12 @@
 """La barra de una pasada larga."""
 
+import json
+
 import pytest
 
 from estado_eventos.domain.transitions import START
 from estado_eventos.output.progress import ProgressBar, progress
+from tests.support.passes import config
 from tests.support.reference.server import ReferenceBackend
 from tests.support.terminal_session import in_terminal
 
@@ -20,6 +23,18 @@ def test_a_long_pass_shows_its_progress(backend: ReferenceBackend) -> None:
     assert code == 0
     assert "/40" in seen
     assert "40 iniciado(s)" in seen
+
+
+@pytest.mark.slow
+def test_json_logs_have_no_bar(backend: ReferenceBackend) -> None:
+    """Con `LOG_FORMAT=json`, una pasada larga no dibuja nada en un terminal: cada línea es un objeto JSON."""
+    backend.configure(latency_ms=100)
+    backend.add_events(due_start=40)
+
+    code, seen = in_terminal("run-once", **config(backend, MAX_CONCURRENCY=2, LOG_FORMAT="json"))
+
+    assert code == 0
+    assert sum("estado_eventos.result" in json.loads(line) for line in seen.splitlines()) == 40
 
 
 def test_a_short_pass_draws_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,14 @@ def test_a_pass_is_one_line_a_transition() -> None:
     ]
 
 
+def test_what_was_not_tried_is_told_from_what_was_not_confirmed() -> None:
+    """Tras un corte, lo que no se llegó a pedir no es lo mismo que lo que se pidió y no se sabe."""
+    asked = replace(outcome(1, Result.SKIPPED), attempts=1)
+    part = TransitionReport(START, (asked, outcome(2, Result.SKIPPED), outcome(3, Result.SKIPPED)))
+
+    assert next(lines(PassSummary(a_report(part)))).startswith("Inicio: 1 sin confirmar, 2 sin intentar;")
+
+
 def test_what_could_not_be_read_is_not_zero() -> None:
     """De una lista que no se pudo leer no se dice que no hubiera nada."""
     (line,) = lines(PassSummary(a_report(UNREAD)))
@@ -62,13 +70,14 @@ def test_the_worst_is_red() -> None:
     assert quiet.cells == (Cell("finalización"), Cell("nada pendiente", "green"), Cell("–", ""))
 
 
+@pytest.mark.usefixtures("madrid")
 def test_what_is_pending_is_one_line_an_event() -> None:
-    """`pending` dice cada evento, cuándo le tocaba y cuánto se retrasa; y de qué no hay ninguno."""
+    """`pending` dice cada evento, cuándo le tocaba (en hora local) y cuánto se retrasa; y de qué no hay ninguno."""
     nameless = Outcome(Event(None), Result.PENDING)
     part = TransitionReport(START, (outcome(7, Result.PENDING, 31.0), nameless))
 
     assert list(lines(PendingSummary(a_report(part, NOTHING, UNREAD)))) == [
-        "inicio  7  2026-01-01 10:00:00+00:00  31 s",
+        "inicio  7  2026-01-01 11:00:00  31 s",
         "inicio  sin id  ?  ?",
         "No hay eventos pendientes de finalización",
     ]

@@ -1,6 +1,7 @@
 """Las tablas de un terminal."""
 
 import os
+import re
 from typing import Any
 
 import pytest
@@ -52,3 +53,27 @@ def test_what_the_network_says_is_not_markup() -> None:
 
     assert code == 1
     assert "[red]x" in seen
+
+
+@pytest.mark.parametrize(
+    ("columns", "name", "date"),
+    [
+        (100, "7", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+        (60, "7", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+        (80, "0d8f4f6e-8c62-4d70-9b53-1f3a2b4c5d6e", r" \d\d-\d\d \d\d:\d\d "),
+        (60, "0d8f4f6e-8c62-4d70-9b53-1f3a2b4c5d6e", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+        (40, "a" * 64, r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+    ],
+)
+def test_a_narrow_terminal_never_cuts_an_id(columns: int, name: str, date: str) -> None:
+    """En un terminal estrecho se abrevia la fecha antes que nada, y el id sale siempre entero, para pegarlo."""
+    body = f'[{{"id": "{name}", "start_date": "2026-01-01T10:00:00Z"}}]'
+
+    def rule(request: Request) -> Any:
+        return answer(200, body if "start" in request.path else "[]")
+
+    with FaultyServer(rule) as server:
+        _, seen = in_terminal("pending", BACKEND_URL=server.url, COLUMNS=columns)
+
+    assert seen.count(name) >= 1
+    assert re.search(date, re.sub(r"\x1b\[[0-9;]*m", "", seen))

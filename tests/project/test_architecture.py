@@ -16,9 +16,12 @@ PACKAGE = Path(estado_eventos.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = sorted(path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__")
 ROOT = Path(__file__).parents[2]
+# Lo que ya está al empezar es de esa instalación de Python: Debian le pone un `sitecustomize`.
 _WATCH_IMPORTS = """
-import sys, runpy, os
-os._exit = lambda code: print(*sorted(sys.modules))
+import sys, runpy
+before = set(sys.modules)
+import os
+os._exit = lambda code: print(*sorted(set(sys.modules) - before))
 sys.argv = ["estado-eventos", "run-once", "--quiet"]
 runpy.run_module("estado_eventos", run_name="__main__")
 """

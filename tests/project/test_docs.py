@@ -5,10 +5,8 @@ import json
 import re
 import shlex
 import tomllib
-from datetime import UTC, datetime
 from pathlib import Path
 
-import jwt
 import pytest
 from dotenv import dotenv_values
 from prometheus_client.parser import text_string_to_metric_families
@@ -17,16 +15,19 @@ import estado_eventos
 from estado_eventos.cli.app import main
 from estado_eventos.config.settings import Settings
 from estado_eventos.config.sources import load
+from estado_eventos.config.values import HEARTBEAT_FIELDS
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Result
-from tests.support.faults import FaultyServer, answer
+from estado_eventos.domain.transitions import TRANSITIONS
+from estado_eventos.monitoring import metrics
+from tests.support.documents import DOCUMENTS, TRIED, UNTRIED, blocks
+from tests.support.monitors import WHOLE, everything
 from tests.support.program import run
 from tools import commands, pictures
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 DOCS = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 ENV_EXAMPLE = (ROOT / ".env.example").read_text()
 NAMES = [name.upper() for name in Settings.model_fields]
 
@@ -78,6 +79,19 @@ def test_every_command_it_names_exists(document: Path, capsys: pytest.CaptureFix
     }
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_is_tried_or_says_why_not(document: Path) -> None:
+    """Encima de cada bloque de mandatos se dice qué prueba lo teclea tal cual (`typed`), o por qué ninguna."""
+    found = list(blocks(document))
+    for block in found:
+        assert block.note.startswith((TRIED, UNTRIED)), f"{block.commands[0]}: falta «<!-- {TRIED}… -->» encima"
+        if block.test:
+            path, _, name = block.test.partition("::")
+            (test,) = re.findall(rf"^def {name}\((.*?)\) -> None:", (ROOT / path).read_text(), re.MULTILINE | re.DOTALL)
+            assert "typed: " in test, block.test
+    assert len(found) == document.read_text().count("```console")
+
+
 def test_nothing_is_installed_by_its_name() -> None:
     """Ni un documento ni un mensaje mandan instalar el programa por su nombre, que en un índice puede ser de otro."""
     sources = sorted(Path(estado_eventos.__file__).parent.rglob("*.py"))
@@ -107,18 +121,31 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         assert not title or title in slugs, target
 
 
-def test_every_metric_is_documented(tmp_path: Path) -> None:
-    """Cada métrica de un archivo de verdad está en `docs/monitores.md` con sus etiquetas, y no sobra ninguna."""
-    file = tmp_path / "eventos.prom"
-    now = int(datetime.now(UTC).timestamp())
-    token = jwt.encode({"exp": now + 1800}, "una clave de mentira, larga como debe")
-    with FaultyServer(lambda _: answer(200, "[]")) as server:
-        run("run-once", env={"BACKEND_URL": server.url, "BACKEND_JWT_TOKEN": token, "METRICS_FILE": file})
-    families = text_string_to_metric_families(file.read_text())
-    written = {(sample.name, frozenset(sample.labels)) for family in families for sample in family.samples}
+def test_every_metric_is_documented() -> None:
+    """Cada métrica que el programa escribe está en `docs/monitores.md` con sus etiquetas, y no sobra ninguna."""
+    families = text_string_to_metric_families(metrics.text(everything(), TRANSITIONS, WHOLE, "").decode())
+    written = {
+        (re.sub("_(bucket|count|sum)$", "", sample.name), frozenset(sample.labels.keys() - WHOLE.keys() - {"le"}))
+        for family in families
+        for sample in family.samples
+    }
     documented = re.findall(r"^\| `(estado_eventos_\w+)(?:\{(.+?)\})?` \|", DOCS["monitores"], re.MULTILINE)
 
     assert {(name, frozenset(labels.split(",") if labels else ())) for name, labels in documented} == written
+
+
+def test_every_field_of_a_heartbeat_is_documented() -> None:
+    """Cada hueco que admite `HEARTBEAT_URL` está explicado, y no sobra ninguno."""
+    assert {row for row in rows(DOCS["monitores"]) if row.startswith("`{")} == {
+        f"`{{{name}}}`" for name in HEARTBEAT_FIELDS
+    }
+
+
+def test_every_alert_is_documented() -> None:
+    """Cada alerta de `prometheus/alerts.yml` está en la tabla, y no sobra ninguna."""
+    alerts = re.findall(r"- alert: (\w+)", (ROOT / "prometheus/alerts.yml").read_text())
+
+    assert [row.strip("`") for row in rows(DOCS["monitores"]) if row.startswith("`EstadoEventos")] == alerts
 
 
 def test_every_result_is_documented() -> None:

@@ -31,7 +31,9 @@ def _read(text: str) -> dict[str, dict[str, Any]]:
     return {item["kind"]: item for item in yaml.safe_load_all(text)}
 
 
-BASE = _read("---\n".join((ROOT / "base" / name).read_text() for name in ("configmap.yaml", "cronjob.yaml")))
+BASE = _read(
+    "---\n".join((ROOT / "base" / name).read_text() for name in ("configmap.yaml", "cronjob.yaml", "token.yaml"))
+)
 
 
 def _tool(name: str, *arguments: str) -> str:
@@ -79,7 +81,7 @@ def test_the_limits_derive_from_the_interval() -> None:
     spec = BASE["CronJob"]["spec"]
     job = spec["jobTemplate"]["spec"]
 
-    assert spec["schedule"] == cron_fields(settings.scheduler_interval_seconds)
+    assert (spec["schedule"], spec["timeZone"]) == (cron_fields(settings.scheduler_interval_seconds), "Etc/UTC")
     assert settings.pass_timeout + START_SECONDS < job["activeDeadlineSeconds"] <= settings.scheduler_interval_seconds
     # Kubernetes mira los CronJob cada diez segundos: con menos, perdería tics.
     assert 10 <= spec["startingDeadlineSeconds"] <= settings.scheduler_interval_seconds
@@ -111,7 +113,8 @@ def test_the_pod_asks_for_nothing_it_does_not_need() -> None:
     assert pod["automountServiceAccountToken"] is pod["enableServiceLinks"] is False
     assert pod["restartPolicy"] == "Never"
     assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers", "ephemeralContainers"} & set(pod)
-    assert [sorted(volume) for volume in pod["volumes"]] == [["name", "secret"], ["emptyDir", "name"]]
+    kinds = [sorted(set(volume) - {"name"}) for volume in pod["volumes"]]
+    assert kinds == [["secret"], ["emptyDir"], ["persistentVolumeClaim"]]
 
 
 def test_what_the_image_saves_has_a_place() -> None:
@@ -123,11 +126,34 @@ def test_what_the_image_saves_has_a_place() -> None:
     assert mounts[volume] == "state"
 
 
+def test_a_pod_uses_the_token_of_the_last(backend: ReferenceBackend, tmp_path: Path) -> None:
+    """El token pasa de un pod al siguiente por un volumen que no se va con ellos: un solo inicio de sesión."""
+    pod, claim = _pod(BASE["CronJob"]), BASE["PersistentVolumeClaim"]
+    cached = Path(_variables(BASE["CronJob"])["TOKEN_CACHE_FILE"])
+    (name,) = (
+        mount["name"]
+        for mount in _container(BASE["CronJob"])["volumeMounts"]
+        if mount["mountPath"] == str(cached.parent)
+    )
+    (volume,) = (volume for volume in pod["volumes"] if volume["name"] == name)
+    secrets = _mounted(tmp_path, BACKEND_EMAIL=backend.email, BACKEND_PASSWORD=backend.password)
+    env = addresses(backend) | {"CREDENTIALS_DIRECTORY": secrets, "TOKEN_CACHE_FILE": tmp_path / cached.name}
+
+    codes = [run("run-once", env=env).code for _ in range(2)]
+
+    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "1Mi"
+    # Si no, cada montaje le daría al grupo permiso sobre el token, y el programa no se fiaría de él.
+    assert pod["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+    assert (codes, backend.asked("/auth/login/")) == ([0, 0], 1)
+
+
 def test_the_secrets_are_where_the_program_looks() -> None:
     """Los secretos van en archivos, no en el entorno, y se montan en `$CREDENTIALS_DIRECTORY`."""
     container = _container(BASE["CronJob"])
-    mount, _ = container["volumeMounts"]
-    volume, _ = _pod(BASE["CronJob"])["volumes"]
+    mount, *_ = container["volumeMounts"]
+    volume, *_ = _pod(BASE["CronJob"])["volumes"]
 
     assert mount["mountPath"] == _variables(BASE["CronJob"])["CREDENTIALS_DIRECTORY"]
     assert (mount["name"], mount["readOnly"]) == (volume["name"], True)
@@ -145,7 +171,7 @@ def test_the_manifests_are_valid_for_kubernetes(name: str, tmp_path: Path) -> No
 
     for version in (["--kubernetes-version", OLDEST[name]], []):
         said = _tool("kubernetes-validate", "--strict", *version, str(built))
-        assert said.count("passed for resource") == 2
+        assert said.count("passed for resource") == len(_read(built.read_text()))
 
 
 @pytest.mark.slow
@@ -161,7 +187,8 @@ def test_the_schemas_catch_a_mistake(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_parts_are_as_many_as_the_pods() -> None:
     """`kubernetes/shards` es lo mismo con un pod por parte, y la que falla no se lleva a las demás por delante."""
-    built = _read(_build("shards"))["CronJob"]
+    whole = _read(_build("shards"))
+    built = whole["CronJob"]
     job = built["spec"]["jobTemplate"]["spec"]
 
     assert job["completionMode"] == "Indexed"
@@ -171,6 +198,10 @@ def test_the_parts_are_as_many_as_the_pods() -> None:
     assert _pod(built).keys() == _pod(BASE["CronJob"]).keys()
     assert _container(built) | {"env": None} == _container(BASE["CronJob"]) | {"env": None}
     assert _variables(built) == _variables(BASE["CronJob"]) | {"SHARD_COUNT": str(SHARDS)}
+    # Un volumen de un solo nodo no vale para ocho pods.
+    assert whole.keys() == BASE.keys() - {"PersistentVolumeClaim"}
+    kinds = {volume["name"]: set(volume) - {"name"} for volume in _pod(built)["volumes"]}
+    assert kinds == {"credentials": {"secret"}, "state": {"emptyDir"}, "token": {"emptyDir"}}
 
 
 @pytest.mark.slow
@@ -182,6 +213,7 @@ def test_the_pods_do_all_the_work_between_them(backend: ReferenceBackend, tmp_pa
     env = built["ConfigMap"]["data"] | _variables(built["CronJob"])
     # Kubernetes los da; la dirección y el sitio son los de aquí.
     env |= addresses(backend) | {"CREDENTIALS_DIRECTORY": str(secrets)}
+    del env["TOKEN_CACHE_FILE"]
 
     arguments = _container(built["CronJob"])["args"]
     completed = [run(*arguments, env={**env, "JOB_COMPLETION_INDEX": index}) for index in range(SHARDS)]

@@ -19,20 +19,33 @@ PASSED_ON = {
         "logs.describe_bug(error)",
     ): "fallo interno (…): es un error del programa. Con LOG_LEVEL=DEBUG se ve dónde",
     ("backend/token_cache.py", "'%s'"): "TOKEN_CACHE_FILE: no se usa …: …",
-    ("cli/app.py", "'%s.'"): "el token de BACKEND_JWT_TOKEN caducó el … UTC. "
+    ("cli/app.py", "'%s.'"): "el token de BACKEND_JWT_TOKEN caducó el …. "
     "Ponga uno nuevo, o BACKEND_EMAIL y BACKEND_PASSWORD para que se renueve solo",
     ("output/summary.py", "'%s.'"): "… evento(s) siguen pendientes después de intentarlo",
     ("monitoring/notify.py", "'%s: %s'"): "HEARTBEAT_URL: …",
+    (
+        "reconcile/follow_ups.py",
+        "describe_bug(error)",
+    ): "fallo interno (…): es un error del programa. Con LOG_LEVEL=DEBUG se ve dónde",
 }
 # Los errores cuya frase acaba en el registro. Los de `schedule` traen la cura en la frase.
-ERRORS = {"Refused", "Unavailable", "Unanswered", "WrongProtocol", "Denied", "SettingsError", "Interruption"}
-ERRORS |= {"NoAuthoritiesError"}
+ERRORS = {
+    "Refused",
+    "Unavailable",
+    "Untrusted",
+    "Unanswered",
+    "WrongProtocol",
+    "Denied",
+    "SettingsError",
+    "Interruption",
+}
+ERRORS |= {"NoAuthoritiesError", "Untrusted", "Intercepted"}
 # Lo que esas frases toman de otra parte: las palabras del backend, las de la red, las de Pydantic y `_explain_denial`.
 BORROWED = {
-    "_with_words(answer)",
-    "f'{context}{_with_words(answer)}'",
+    "with_words(answer)",
+    "f'{context}{with_words(answer)}'",
     "_words(answer)",
-    "explain_transport(error, redactor.clean_text)",
+    "explain_transport(error, redactor)",
     "explain(error, lambda name: _origin(layers, name))",
     "message",
 }
@@ -131,7 +144,7 @@ def test_every_cure_that_follows_a_line_is_documented() -> None:
         (call.module, ast.unparse(keyword.value))
         for call in calls()
         for keyword in call.node.keywords
-        if call.called.startswith("_log.") and keyword.arg == "extra"
+        if call.called.startswith("_log.") and keyword.arg == "extra" and "hint" in ast.unparse(keyword.value)
     }
     (summary,) = (tree for name, tree in sources() if name == "output/summary.py")
     (cures,) = assigned(summary.body)["_HINTS"]
@@ -139,7 +152,7 @@ def test_every_cure_that_follows_a_line_is_documented() -> None:
     # Se rellenan con `format`, así que sus huecos se escriben como los de una f-string.
     sentences = {re.sub(r"\{\w+\}", "…", ast.literal_eval(cure)) for cure in cures.values}
 
-    assert with_extra == {("output/summary.py", "{'hint': hint}")}
+    assert with_extra == {("output/summary.py", "{'hint': hint, 'fields': _fields(report)}")}
     assert len(sentences) == len(cures.values)
     assert sentences - DOCUMENTED == set()
 

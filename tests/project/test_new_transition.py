@@ -10,6 +10,7 @@ import pytest
 
 import estado_eventos
 from tests.support.faults import FaultyServer, Raw, Request, answer
+from tests.support.monitors import samples
 from tests.support.program import run
 
 CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
@@ -68,8 +69,8 @@ def test_a_new_transition_touches_one_file(patched: Path, tmp_path: Path) -> Non
     assert "Ejecutando job: archive_pending_events" in moved.stderr
     assert "Intentando archivar evento 7 (fecha archivo: 2026-01-01T10:00:00Z)" in moved.stderr
     assert "✓ Evento 8 archivado exitosamente" in moved.stderr
-    assert again.stdout == "Archivo: nada pendiente\n"
-    assert 'estado_eventos_last_transition_success_timestamp_seconds{transition="archive"}' in metrics.read_text()
+    assert again.messages[-1] == "INFO - No hay eventos pendientes de archivo"
+    assert samples(metrics.read_text())["last_transition_success_timestamp_seconds", "archive"] > 0
     assert "  archive   Una pasada por los eventos pendientes de archivo." in run("--help", env=env).stdout
 
 

@@ -91,7 +91,7 @@ def test_what_has_no_id_belongs_to_the_first_part() -> None:
 def test_the_parts_share_out_everything(backend: ReferenceBackend) -> None:
     """Tres partes, una tras otra: cada una cuenta y mueve lo suyo, entre todas todo, y cada evento una vez."""
     backend.add_events(due_start=40, due_finish=20, public_ids=[f"examen-{number}" for number in range(60)])
-    env = config(backend)
+    env = config(backend, LOG_LEVEL="DEBUG")
 
     completed = [run_inside("run-once", "--json", **env, SHARD=f"{number}/3") for number in (1, 2, 3)]
 
@@ -102,7 +102,7 @@ def test_the_parts_share_out_everything(backend: ReferenceBackend) -> None:
         assert all(shares)
         assert sum(map(len, shares)) == len(set.union(*shares)) == total
     assert sorted(Counter(change.event_id for change in backend.history()).values()) == [1] * 60
-    assert "INFO - Parte 2/3: solo los eventos que le tocan" in completed[1].messages
+    assert "DEBUG - Parte 2/3: solo los eventos que le tocan" in completed[1].messages
 
 
 def test_an_indexed_job_does_the_same(backend: ReferenceBackend) -> None:

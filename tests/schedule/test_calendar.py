@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from estado_eventos.reconcile.tick import lead_seconds
-from estado_eventos.schedule.calendar import IntervalError, calendar, cron_fields
+from estado_eventos.schedule.calendar import IntervalError, calendar, cron_fields, next_cron_tick
 from tests.support.systemd import needs_systemd_analyze
 
 DAY = 86400
@@ -107,3 +107,24 @@ def test_what_cron_cannot_say_names_the_nearest(interval: int, nearest: str) -> 
     """Cron no baja del minuto ni sabe de fracciones: se dice el más cercano."""
     with pytest.raises(IntervalError, match=f"cron no sabe .* Lo más cercano que sabe es {nearest}$"):
         cron_fields(interval)
+
+
+@pytest.mark.parametrize(
+    ("fields", "tick"),
+    [
+        ("* * * * *", "10:01"),
+        ("*/10 * * * *", "10:10"),
+        ("0 * * * *", "11:00"),
+        ("0 */6 * * *", "12:00"),
+        ("5,35 8-9 * * *", "08:05"),
+        ("0 0 * * *", "00:00"),
+        ("0 0 1 * *", None),
+        ("a b c d e", None),
+        ("", None),
+    ],
+)
+def test_when_cron_will_run_a_line(fields: str, tick: str | None) -> None:
+    """De los campos de una línea de cron sale cuándo toca; de los que no se entienden, nada."""
+    found = next_cron_tick(fields.split(), datetime(2026, 1, 1, 10, 0, 30))  # noqa: DTZ001  Hora de pared.
+
+    assert (found and f"{found:%H:%M}") == tick

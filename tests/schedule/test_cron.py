@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,10 @@ def test_cron_goes_in_and_out_of_a_crontab(home: Path) -> None:
     assert "= crontab: ya estaba así" in again.stdout
     assert "ya hay configuración, no se toca" in again.stdout
     assert json.loads(status.stdout)["installed"] is True
-    assert json.loads(status.stdout)["next_tick"] == "*/10 * * * *"
+    tick = datetime.fromisoformat(json.loads(status.stdout)["next_tick"])
+    assert timedelta() < tick - datetime.now(UTC) <= timedelta(minutes=10)
+    assert (tick.minute % 10, tick.second, tick.utcoffset()) == (0, 0, timedelta())
+    assert "estado-eventos-prueba-e1: " in installed.stdout.splitlines()[-1]
     assert (home / "tab").read_text() == "0 5 * * * true\n"
     assert "no está en el crontab" in nothing.stdout
     assert (home / "conf" / "x.env").stat().st_mode & 0o777 == 0o600
@@ -208,6 +212,28 @@ def test_who_holds_the_settings_stops_nothing(line: list[str], tmp_path: Path) -
     assert done.returncode == 69
 
 
+@pytest.mark.parametrize("action", ["install", "remove"])
+@pytest.mark.parametrize("with_service", [True, False])
+def test_the_state_of_before_is_cleared_unless_it_is_of_a_service(
+    home: Path, action: str, *, with_service: bool
+) -> None:
+    """El token que cron dejaba donde el servicio se borra, si no hay servicio; lo ajeno se queda."""
+    schedule(home, "install", "cron", "--name", "prueba-e6")
+    state = home / ".local" / "state" / "estado-eventos-prueba-e6"
+    state.mkdir(mode=0o700)
+    for name in ("token", "report.json", "ajeno"):
+        (state / name).touch()
+    if with_service:
+        timer = home / ".config" / "systemd" / "user" / "estado-eventos-prueba-e6.timer"
+        timer.parent.mkdir(parents=True)
+        timer.touch()
+
+    assert schedule(home, action, "cron", "--name", "prueba-e6").code == 0
+
+    left = {path.name for path in state.iterdir()}
+    assert left == ({"token", "report.json", "ajeno"} if with_service else {"ajeno"})
+
+
 def test_a_crontab_of_our_own_disappears_with_us(home: Path) -> None:
     """Si en el crontab no había nada más, al quitar el bloque no queda crontab."""
     options = ("cron", "--name", "prueba-e2", "--env-file", str(home / "x.env"))
@@ -240,9 +266,7 @@ def test_credentials_in_clear_are_said_when_installing(home: Path) -> None:
     shown = schedule(home, "install", "cron", "--dry-run")
 
     assert shown.code == 0
-    assert shown.stdout.splitlines()[-1] == (
-        "! BACKEND_URL es http: la contraseña y el token irán en claro hasta «admin.example»"
-    )
+    assert "! BACKEND_URL es http: la contraseña y el token irán en claro hasta «admin.example»" in shown.stdout
 
 
 def test_a_flock_of_the_path_is_not_the_one_that_is_written(home: Path) -> None:

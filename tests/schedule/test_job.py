@@ -46,7 +46,6 @@ def test_a_host_with_its_interface_is_refused(host: str) -> None:
         ("executable", "La ruta del programa"),
         ("env_file", "La ruta de --env-file"),
         ("listen", "HOST"),
-        ("metrics_file", "METRICS_FILE"),
     ],
 )
 def test_no_character_that_breaks_a_line_gets_into_a_job(field: str, what: str, character: str) -> None:

@@ -3,13 +3,14 @@
 import os
 import pwd
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
 from estado_eventos.domain.exit_codes import ExitCode
-from estado_eventos.schedule.job import HOW_TO_INSTALL, ScheduleError
-from estado_eventos.schedule.ownership import check_path, check_settings
+from estado_eventos.schedule.job import HOW_TO_INSTALL, Job, ScheduleError
+from estado_eventos.schedule.ownership import check_path, check_program, check_settings
 from tests.support.inside import run_inside
 
 IS_ROOT = os.geteuid() == 0
@@ -93,6 +94,21 @@ def test_the_settings_of_root_are_a_file_of_root(tmp_path: Path, where: str) -> 
 
     assert str(raised.value).startswith(str(path))
     check_settings(Path("/etc/estado-eventos-prueba/x.env"))
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="hace falta ser root para que lo demás sea de root")
+@pytest.mark.parametrize("name", ["purelib", "platlib", "stdlib", "platstdlib"])
+def test_every_place_it_imports_from_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """De donde se importa, también lo compilado y la biblioteca de Python, es de root; lo que no existe no importa."""
+    places = {"purelib": "/usr", "platlib": "/no-existe", "stdlib": "/usr", "platstdlib": "/usr", name: str(tmp_path)}
+    monkeypatch.setattr(sysconfig, "get_path", places.__getitem__)
+    monkeypatch.setattr(sys, "executable", "/bin/sh")
+    tmp_path.chmod(0o777)
+
+    with pytest.raises(ScheduleError) as raised:
+        check_program(Job(executable=Path("/bin/sh")))
+
+    assert str(raised.value).startswith(f"{tmp_path} lo pueden cambiar otros usuarios")
 
 
 def test_root_does_not_install_a_program_that_another_can_change(

@@ -59,9 +59,29 @@ def test_the_interval_and_the_timeouts_always_agree() -> None:
     assert "TimeoutStartSec=305\n" in unit
 
 
+ODD = "mis programas;/100%/$x"
+
+
 def test_a_path_with_odd_characters_is_quoted() -> None:
     """Una ruta con espacios, `%` o `$` llega entera a systemd y a cron."""
-    job = Job(executable=PurePath("/opt/mis programas/100%/$x"))
+    job = Job(executable=PurePath(f"/opt/{ODD}"), env_file=PurePath(f"/etc/{ODD}.env"))
 
-    assert 'ExecStart="/opt/mis programas/100%%/$$x" --env-file' in service_unit(job)
-    assert r"'/opt/mis programas/100\%/$x' --env-file" in cron_block(job)
+    unit = service_unit(job)
+    assert 'ExecStart="/opt/mis programas;/100%%/$x" --env-file "/etc/mis programas;/100%%/$$x.env"' in unit
+    assert r"'/opt/mis programas;/100\%/$x' --env-file" in cron_block(job)
+
+
+@needs_systemd_analyze
+def test_systemd_finds_a_program_with_an_odd_path(tmp_path: Path) -> None:
+    """Con una ruta así, systemd encuentra el ejecutable en todas las unidades."""
+    program = tmp_path / "un programa;" / "100%" / "$x"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    paths = []
+    for name, text in units(Job(executable=program, listen="0.0.0.0:8001")).items():
+        (tmp_path / name).write_text(text)
+        paths.append(str(tmp_path / name))
+
+    verified = subprocess.run(["systemd-analyze", "verify", *paths], check=False, capture_output=True, text=True)
+
+    assert verified.stderr == ""

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,15 +71,32 @@ def nobody() -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
 
 
-def machine(directory: Path, *, crontab: str | None = None, **managers: str) -> dict[str, Any]:
+@contextmanager
+def cron_daemon(directory: Path) -> Iterator[None]:
+    """Un cron en marcha: un proceso que se llama así y no hace nada."""
+    crond = directory / "crond"
+    crond.symlink_to("/bin/sleep")
+    with subprocess.Popen([crond, "600"]) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def machine(
+    directory: Path, *, crontab: str | None = None, units: dict[str, str] | None = None, **managers: str
+) -> dict[str, Any]:
     """El entorno con un systemd y un cron de mentira, que contestan como los de verdad.
 
-    `system` y `user` son líneas «unidad estado-de-instalación estado»; el que no se da no está en marcha. `crontab` es
-    lo que hay en él; `None`, que no hay cron.
+    `system` y `user` son líneas «unidad estado-de-instalación estado»; el que no se da no está en marcha. `units` son
+    las demás propiedades de una unidad, como las enseña `systemctl show`. `crontab` es lo que hay en él; `None`, que no
+    hay cron.
     """
     directory = directory / "bin"
     directory.mkdir(exist_ok=True)
-    tools = {"systemctl": "".join(_manager(directory, *item) for item in managers.items()) + "exit 1"}
+    rest = units or {}
+    tools = {"systemctl": "".join(_manager(directory, *item, rest) for item in managers.items()) + "exit 1"}
+    tools["crontab"] = "exit 1"
     if crontab is not None:
         (directory / "crontab.txt").write_text(crontab)
         tools["crontab"] = f"cat {directory}/crontab.txt"
@@ -88,15 +106,17 @@ def machine(directory: Path, *, crontab: str | None = None, **managers: str) -> 
     return {"PATH": f"{directory}:/usr/bin:/bin", "HOME": directory}
 
 
-def _manager(directory: Path, name: str, lines: str) -> str:
+def _manager(directory: Path, name: str, lines: str, rest: dict[str, str]) -> str:
     """Lo que contesta un systemd a las dos preguntas que se le hacen."""
     units = [line.split() for line in lines.splitlines() if line.startswith("estado-eventos")]
     listed = "".join(f"{unit} {installed} enabled\n" for unit, installed, _ in units)
-    if not any(unit == "estado-eventos.timer" for unit, *_ in units):
-        units.append(["estado-eventos.timer", "", "inactive"])
-    shown = [f"Id={unit}\nActiveState={state}\nUnitFileState={installed}\n" for unit, installed, state in units]
+    shown = {unit: f"ActiveState={state}\nUnitFileState={installed}\n" for unit, installed, state in units}
+    shown = {"estado-eventos.timer": "ActiveState=inactive\n"} | shown
+    for unit, properties in rest.items():
+        shown[unit] = shown.get(unit, "") + properties + "\n"
+    blocks = [f"Id={unit}\n{properties}" for unit, properties in shown.items()]
     (directory / f"{name}.listed").write_text(listed)
-    (directory / f"{name}.shown").write_text("\n".join(shown))
+    (directory / f"{name}.shown").write_text("\n".join(blocks))
     return f"""case "$*" in
     *--{name}*list-unit-files*) exec cat {directory}/{name}.listed ;;
     *--{name}*show*) exec cat {directory}/{name}.shown ;;

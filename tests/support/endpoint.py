@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from estado_eventos.domain.report import Report
-from estado_eventos.monitoring.endpoint import EndpointConfig, Exchange
+from estado_eventos.monitoring.endpoint import Exchange
+from estado_eventos.monitoring.handover import EndpointConfig
 from estado_eventos.output.streams import json_line
 from tests.support.program import environment
 
@@ -55,7 +56,7 @@ class Reply:
 
 def respond(chunks: Iterable[bytes], config: EndpointConfig) -> bytes:
     """Todo lo que se contesta a unos trozos, en este proceso; solo pide los que hacen falta."""
-    exchange = Exchange(config)
+    exchange = Exchange(lambda: config)
     for chunk in chain(chunks, (b"",)):
         if reply := exchange.receive(chunk):
             return reply.head + reply.body

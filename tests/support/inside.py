@@ -10,7 +10,9 @@ from typing import Any
 from unittest import mock
 
 from estado_eventos.cli.app import main
+from estado_eventos.config.redactor import Redactor
 from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.output import streams
 from tests.support.faults import FaultyServer, check_no_blind_repeats
 from tests.support.program import Completed, environment
 from tests.support.reference.server import ReferenceBackend
@@ -49,6 +51,7 @@ def run_inside(*arguments: str, **variables: object) -> Completed:
         signal.setitimer(signal.ITIMER_REAL, *alarm)
         time.tzset()
         log.setLevel(level)
+        streams.protect(Redactor())
     return Completed(code, out.getvalue(), err.getvalue())
 
 

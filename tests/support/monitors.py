@@ -1,9 +1,12 @@
 """Los monitores en las pruebas: backends que acaban de cada manera, y lo que dejan las métricas y el registro."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from estado_eventos.domain.report import FollowUps, Outcome, Report, Result, TransitionReport
+from estado_eventos.domain.transitions import FINISH, START, Event
 from tests.support.faults import Fault, Raw, Request, Rule, answer
 from tests.support.program import Completed
 
@@ -38,13 +41,40 @@ def stalls_on_posts(request: Request) -> Raw | Fault:
     return answer(200, '[{"id": 1}]') if request.method == "GET" else Fault.STALL
 
 
-def samples(text: str) -> dict[tuple[str, ...], float]:
-    """El valor de cada serie por el nombre de la métrica, sin prefijo, y sus etiquetas, en su orden alfabético."""
-    return {
-        (name.removeprefix("estado_eventos_"), *(labels[key] for key in sorted(labels))): value
+WHOLE = {"name": "estado-eventos", "shard": "1/1"}
+"""Las etiquetas de un trabajo sin nombre propio ni reparto."""
+
+
+def samples(text: str, **owner: str) -> dict[tuple[str, ...], float]:
+    """Las series de un trabajo: su valor por el nombre, sin prefijo, y sus etiquetas propias, en orden alfabético."""
+    owner = WHOLE | owner
+    found = [
+        ((name.removeprefix("estado_eventos_"), *(labels[key] for key in sorted(labels.keys() - owner.keys()))), value)
         for family in text_string_to_metric_families(text)
         for name, labels, value, *_ in family.samples
-    }
+        if owner.items() <= labels.items()
+    ]
+    assert len(dict(found)) == len(found), "hay una serie repetida"
+    return dict(found)
+
+
+def everything() -> Report:
+    """El informe de una pasada de la que hay algo que contar en cada métrica."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    parts = (
+        TransitionReport(START, (Outcome(Event(1, at), Result.DONE, lag_seconds=0.4),)),
+        TransitionReport(FINISH, (Outcome(Event(2, at), Result.DONE, lag_seconds=2.0),), follow_ups=FollowUps(told=1)),
+    )
+    return Report(
+        "id",
+        "run-once",
+        None,
+        at,
+        token_expires_at=at,
+        clock_offset_seconds=0.1,
+        standby_seconds=20,
+        transitions=parts,
+    )
 
 
 def warnings(completed: Completed) -> list[str]:

@@ -50,14 +50,16 @@ def run_in_bytes(language: str, *arguments: str, **variables: object) -> tuple[i
     "language", [name if name in _ODDEST else pytest.param(name, marks=pytest.mark.slow) for name in _LANGUAGES]
 )
 def test_no_language_silences_the_program(language: str) -> None:
-    """En cualquier idioma se escriben el resumen y el registro, con «✓» o con lo que se pueda: 1, por el que falla."""
+    """En cualquier idioma salen lo pendiente y el registro, con «✓» o con lo que se pueda: 1, por el que falla."""
     with FaultyServer(one_of_each()) as server:
-        code, out, err = run_in_bytes(language, "start", BACKEND_URL=server.url)
+        _, out, _ = run_in_bytes(language, "pending", BACKEND_URL=server.url)
+        code, _, err = run_in_bytes(language, "start", BACKEND_URL=server.url)
 
     encoding = str(_LANGUAGES[language].get("PYTHONIOENCODING", "utf-8"))
     assert code == 1
-    assert "Inicio: 1 iniciado(s), 1 fallido(s); retraso m" in out.decode(encoding)
+    assert "inicio  1  2026-01-01 10:00:00" in out.decode(encoding)
     log = err.decode(encoding)
+    assert "Inicio: 1 iniciado(s), 1 fallido(s); retraso m" in log
     assert "Traceback" not in log
     assert any(f"{mark} Evento 1 iniciado exitosamente" in log for mark in ("✓", r"\u2713"))
     assert any(f"No se pudo iniciar el evento 2: ni{word}" in log for word in ("ño ✗", r"\u00f1o \u2717", r"ño \u2717"))

@@ -113,7 +113,9 @@ def test_a_bad_item_costs_only_itself(bad: str) -> None:
 def test_what_a_list_answers_decides_the_code(reply: Any, code: int, words: str) -> None:
     """Cada respuesta imposible a una lista tiene su código y una frase que la nombra."""
     with FaultyServer(lambda _: reply) as server:
-        completed = run_inside("start", "--json", BACKEND_URL=server.url, BACKEND_JWT_TOKEN="abc.def.ghi")
+        completed = run_inside(
+            "start", "--json", BACKEND_URL=server.url, BACKEND_JWT_TOKEN="abc.def.ghi", PASS_TIMEOUT=4
+        )
 
     assert completed.code == code
     assert words in completed.report["error"]
@@ -177,7 +179,7 @@ def test_a_list_that_always_fails_is_69() -> None:
 def test_a_list_that_makes_no_sense_is_76(reply: Raw, words: str) -> None:
     """Lo que no es una lista no se adivina: una frase que lo nombra, ningún POST y 76 (69 si no es ni HTTP)."""
     with FaultyServer(lambda _: reply) as server:
-        completed = endure(server, seconds=1)
+        completed = endure(server, seconds=3)
 
     assert completed.code == (69 if words == "HTTP" else 76)
     assert words in completed.report["error"]

@@ -1,7 +1,7 @@
 """La cuenta con que se inicia sesión, y lo que se pide a `/auth/`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import httpx
 from pydantic import SecretStr
@@ -9,8 +9,7 @@ from pydantic import SecretStr
 from estado_eventos.config.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """Con qué se inicia sesión."""
 
     email: SecretStr

@@ -1,25 +1,25 @@
 """Lo que el backend contesta y lo que significa: de bytes a datos o a un error con nombre, sin red."""
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from estado_eventos.backend.clock import Sighting, read_date, sight
 from estado_eventos.backend.errors import BackendError, Denied, Refused, Unavailable, WrongProtocol
 from estado_eventos.config.redactor import Redactor
-from estado_eventos.domain.text import is_token, printable
+from estado_eventos.domain import wall_clock
+from estado_eventos.domain.text import printable
 from estado_eventos.domain.transitions import Event, Transition
 
 MAX_EVENTS = 100_000
 """Los que se toman de una lista cada vez: en una pasada no da tiempo a más."""
-_USERINFO = re.compile(r"//[^/?#]*@")
+REDIRECTS = {301, 302, 303, 307, 308}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+_KNOWS_NOTHING = Redactor()
+
+
+class Answer(NamedTuple):
     """Una respuesta HTTP ya leída entera: nunca más grande que el tope con que se pidió."""
 
     status: int
@@ -30,17 +30,34 @@ class Answer:
     sent_at: float = 0.0
     """Cuándo salió la petición y (`received_at`) cuándo se acabó de leer la respuesta, en segundos desde 1970."""
     received_at: float = 0.0
-    is_quotable: bool = True
-    """Si se puede repetir lo que dice: no, si podría llevar un secreto que no se sabe tachar."""
+    redactor: Redactor = _KNOWS_NOTHING
+    """Quien sabe lo que no debe verse de ella."""
 
     def cleaned(self, redactor: Redactor) -> "Answer":
-        """La misma, sin nada de lo que no debe verse."""
-        location = redactor.clean_text(self.location)
-        return replace(self, body=redactor.clean(self.body), location=location, is_quotable=not redactor.is_blind)
+        """La misma, leída sin nada de lo que no debe verse."""
+        return self._replace(location=redactor.clean(self.location), redactor=redactor)
+
+    @property
+    def is_quotable(self) -> bool:
+        """Si se puede repetir lo que dice: no, si podría llevar un secreto que no se sabe tachar."""
+        return not self.redactor.is_blind
+
+    def content(self) -> Any:
+        """Lo que dice, que tiene que ser JSON. Lanza `WrongProtocol`."""
+        try:
+            return self.redactor.clean_json(self.body, json.loads(self.body, parse_int=_bounded_int))
+        except (ValueError, RecursionError):
+            pass
+        if not self.body.strip():
+            raise WrongProtocol("la respuesta está vacía")
+        if self.body.lstrip().startswith(b"<"):
+            from estado_eventos.backend.in_between import explain_page
+
+            raise explain_page(self.body)
+        raise WrongProtocol("la respuesta no es JSON válido")
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """Una página de una lista de pendientes y su `next`, tal como llegó; con `cut`, traía más de lo que se toma.
 
     `sighting` es la hora que daba el backend.
@@ -52,22 +69,14 @@ class Page:
     sighting: Sighting | None = None
 
 
-class Grant(NamedTuple):
-    """Lo que da `/auth/`: un token, de qué rol es su usuario, si lo dice, y qué hora era allí."""
-
-    token: str
-    role: str | None
-    at: datetime | None
-
-
 def read_page(transition: Transition, answer: Answer) -> Page:
     """Entiende la respuesta a una lista: `{"results": […]}`, páginas de DRF o una lista sin más.
 
     Lanza `WrongProtocol`, `Unavailable` o `Denied` (403; el 401 lo explica quien conoce el token).
     """
     if answer.status != 200:
-        raise _list_error(answer)
-    content = _parse(answer.body)
+        raise _list_error(answer, transition.list_path)
+    content = answer.content()
     items, following = content, None
     if isinstance(content, dict):
         items, following = content.get("results"), content.get("next")
@@ -83,13 +92,13 @@ def read_applied(transition: Transition, answer: Answer) -> str:
 
     Lanza `Refused`, `Unavailable`, `Denied` o `WrongProtocol` si no es un sí claro.
     """
-    if answer.status in {401, 403}:
-        raise Denied(_with_words(answer), status=answer.status)
-    if _is_unwell(answer.status):
-        raise _unavailable(answer)
+    if answer.status in {401, 403, 407}:
+        raise in_between(answer) or Denied(with_words(answer), status=answer.status)
+    if is_unwell(answer.status):
+        raise unavailable(answer)
     if answer.status != 200:
         raise Refused(_words(answer) or f"HTTP {answer.status}", status=answer.status)
-    content = _parse(answer.body)
+    content = answer.content()
     if not isinstance(content, dict) or content.get("success") is not True:
         raise Refused(_words(answer) or "HTTP 200, pero sin «success»", status=answer.status)
     status = content.get("status")
@@ -104,76 +113,57 @@ def read_told(answer: Answer) -> None:
     if 200 <= answer.status < 300:
         return
     if answer.status in {400, 404}:
-        raise Refused(_with_words(answer), status=answer.status)
-    if answer.status in {401, 403}:
-        raise Denied(_with_words(answer), status=answer.status)
-    if _is_unwell(answer.status):
-        raise _unavailable(answer)
-    raise WrongProtocol(_with_words(answer), status=answer.status)
+        raise Refused(with_words(answer), status=answer.status)
+    if answer.status in {401, 403, 407}:
+        raise in_between(answer) or Denied(with_words(answer), status=answer.status)
+    if is_unwell(answer.status):
+        raise unavailable(answer)
+    raise WrongProtocol(with_words(answer), status=answer.status)
 
 
-def read_token(answer: Answer, redactor: Redactor) -> Grant:
-    """El token que da `/auth/login/` o `/auth/refresh-token/`, que desde ahora se tacha.
+def in_between(answer: Answer) -> BackendError | None:
+    """El error, si no contestó la API sino algo que hay delante; `None` si parece ella."""
+    # Aquí y no arriba, como en lo demás que falla: una pasada sin nada que hacer no lo necesita.
+    from estado_eventos.backend.in_between import explain_in_between
 
-    Lanza `Denied` si no acepta las credenciales, `Unavailable` o `WrongProtocol`.
-    """
-    # Un sí se lee como llegó, que trae el token; de lo demás se tacha lo que repita.
-    if answer.status != 200:
-        answer = answer.cleaned(redactor)
-    if answer.status in {400, 401, 403}:
-        raise Denied(
-            f"el backend no acepta BACKEND_EMAIL y BACKEND_PASSWORD ({_with_words(answer)})",
-            "Compruebe BACKEND_PASSWORD: quizá la cambiaron",
-            status=answer.status,
-        )
-    if _is_unwell(answer.status):
-        raise _unavailable(answer, "no se puede iniciar sesión: ")
-    content = _parse(answer.body) if answer.status == 200 else None
-    content = content if isinstance(content, dict) else {}
-    token = content.get("token")
-    if not isinstance(token, str) or not is_token(token):
-        raise WrongProtocol(
-            f"HTTP {answer.status} sin token al iniciar sesión", "Compruebe AUTH_URL", status=answer.status
-        )
-    redactor.add(token)
-    return Grant(token, _role(content.get("user"), redactor), read_date(answer.headers.get("date", "")))
+    return explain_in_between(answer.status, answer.headers.get("www-authenticate", ""), answer.body)
 
 
-def _role(user: object, redactor: Redactor) -> str | None:
-    role = user.get("role") if isinstance(user, dict) else None
-    return redactor.clean_text(role) if isinstance(role, str) and not redactor.is_blind else None
-
-
-def _list_error(answer: Answer) -> BackendError:
+def _list_error(answer: Answer, path: str) -> BackendError:
+    if error := in_between(answer):
+        return error
     if answer.status == 403:
-        return Denied(
-            _with_words(answer), "El usuario del token tiene que ser admin o superadmin", status=answer.status
-        )
-    if _is_unwell(answer.status):
-        return _unavailable(answer)
-    if answer.status in {301, 302, 303, 307, 308}:
-        target = printable(_USERINFO.sub("//", answer.location), 200)
-        where = f" a «{target}»" if target and answer.is_quotable else ""
-        return WrongProtocol(
-            f"HTTP {answer.status}: redirige{where} y las redirecciones no se siguen",
-            "Ponga en BACKEND_URL la dirección definitiva",
-            status=answer.status,
-        )
+        return Denied(with_words(answer), "El usuario del token tiene que ser admin o superadmin", status=answer.status)
+    if is_unwell(answer.status):
+        return unavailable(answer)
+    if answer.status in REDIRECTS:
+        return redirected(answer, path, "BACKEND_URL")
     if answer.status == 404:
         hint = "Compruebe el prefijo de BACKEND_URL (¿/events?)"
         return WrongProtocol("HTTP 404: ahí no está la API", hint, status=answer.status)
-    return WrongProtocol(_with_words(answer), status=answer.status)
+    return WrongProtocol(with_words(answer), status=answer.status)
 
 
-def _unavailable(answer: Answer, context: str = "") -> Unavailable:
-    return Unavailable(f"{context}{_with_words(answer)}", status=answer.status, retry_after=retry_after(answer.headers))
+def redirected(answer: Answer, path: str, variable: str) -> BackendError:
+    """El error, si a quien pide `path` le mandan a otro sitio."""
+    from estado_eventos.backend.in_between import explain_redirect
+
+    return explain_redirect(answer.status, answer.location if answer.is_quotable else "", path, variable)
 
 
-def _is_unwell(status: int) -> bool:
+def unavailable(answer: Answer, context: str = "", hint: str = "") -> Unavailable:
+    """El error, si ahora no puede; `context` va delante de sus palabras."""
+    wait = retry_after(answer.headers)
+    return Unavailable(f"{context}{with_words(answer)}", hint, status=answer.status, retry_after=wait)
+
+
+def is_unwell(status: int) -> bool:
+    """Si con ese código el que está mal es el backend."""
     return status in {408, 425, 429} or status >= 500
 
 
-def _with_words(answer: Answer) -> str:
+def with_words(answer: Answer) -> str:
+    """Su código y, si las trae, sus palabras."""
     words = _words(answer)
     return f"HTTP {answer.status}: {words}" if words else f"HTTP {answer.status}"
 
@@ -183,7 +173,7 @@ def _words(answer: Answer) -> str | None:
     if not answer.is_quotable:
         return None
     try:
-        content = _parse(answer.body)
+        content = answer.content()
     except WrongProtocol:
         return None
     if isinstance(content, dict):
@@ -191,18 +181,6 @@ def _words(answer: Answer) -> str | None:
             if isinstance(content.get(key), str):
                 return printable(content[key]) or None
     return None
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return json.loads(body, parse_int=_bounded_int)
-    except (ValueError, RecursionError):
-        pass
-    if not body.strip():
-        raise WrongProtocol("la respuesta está vacía")
-    if body.lstrip().startswith(b"<"):
-        raise WrongProtocol("la respuesta es una página HTML, no la API", "Compruebe BACKEND_URL")
-    raise WrongProtocol("la respuesta no es JSON válido")
 
 
 def _bounded_int(digits: str) -> int | str:
@@ -217,4 +195,4 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if value.isascii() and value.isdigit():
         return float(value[:12])
     moment = read_date(value)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds()) if moment else None
+    return max(0.0, (moment - wall_clock.now()).total_seconds()) if moment else None

@@ -4,18 +4,21 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import httpx
 
 from estado_eventos.backend.account import account_of, auth_request, login_request
-from estado_eventos.backend.answers import Answer, read_token
+from estado_eventos.backend.answers import Answer
 from estado_eventos.backend.errors import BackendError, Denied
+from estado_eventos.backend.grants import read_token
 from estado_eventos.backend.network import is_loopback, same_origin
 from estado_eventos.backend.signer import SENT, Signer
 from estado_eventos.backend.token import Token
-from estado_eventos.backend.token_cache import TokenCache
+from estado_eventos.backend.token_cache import CacheOf, cache_of
 from estado_eventos.config.settings import Settings
+from estado_eventos.domain import wall_clock
+from estado_eventos.domain.text import spoken_moment
 
 WARN_BEFORE = timedelta(minutes=10)
 _log = logging.getLogger(__name__)
@@ -27,6 +30,8 @@ class _Renewals:
 
     failure: BackendError | None = None
     """Por qué falló la última, si falló."""
+    refusal: Denied | None = None
+    """Por qué no aceptaron la cuenta cuando aún había token; si hace falta otro, no se les pide más."""
     may_retry: bool = True
     """Si, habiendo fallado, vale la pena probar otra vez."""
     needed: bool = False
@@ -53,9 +58,9 @@ class BearerAuth(Signer):
     pide sin él: puede que el backend no lo necesite (`failure` dice qué pasó). A otro origen no se manda nada.
     """
 
-    def __init__(self, settings: Settings, headers: Mapping[str, str]) -> None:
-        """`headers` van en las peticiones de renovación; las demás traen las suyas."""
-        super().__init__()
+    def __init__(self, settings: Settings, headers: Mapping[str, str], cache: CacheOf = cache_of) -> None:
+        """`headers` van en las renovaciones; lo demás trae las suyas. `cache` dice dónde se guarda el token."""
+        super().__init__(settings.redactor)
         self._settings = settings
         self._backend = httpx.URL(settings.backend_url)
         self._headers = headers
@@ -64,13 +69,11 @@ class BearerAuth(Signer):
         self._asks_first = any(url.scheme == "http" and not is_loopback(url.host) for url in (self._backend, auth_url))
         self._two_intervals = timedelta(seconds=2 * settings.scheduler_interval_seconds)
         self._account = account_of(settings)
-        self._cache = cache_of(settings)
+        self._cache = cache(settings)
         self._cache_read = False
         self._was_asked = False
         static = settings.backend_jwt_token
         self._token = Token.read(static.get_secret_value()) if static else None
-        for secret in (*(self._account.secrets if self._account else ()), *([self._token.text] if self._token else ())):
-            self.redactor.add(secret)
         self._renewals = _Renewals()
         self._lock = asyncio.Lock()
 
@@ -125,7 +128,7 @@ class BearerAuth(Signer):
         return self._token
 
     def _is_useless(self, refused: Token | None) -> bool:
-        return self._token is None or self._token is refused or self._token.expired(datetime.now(UTC))
+        return self._token is None or self._token is refused or self._token.expired(wall_clock.now())
 
     def _ensure_token(self, refused: Token | None) -> "_Steps":
         """Si hay cuenta y hace falta un token, lo pide: da las peticiones, de la más barata, y recibe las respuestas.
@@ -136,6 +139,8 @@ class BearerAuth(Signer):
             return
         self._take_cached()
         needed = self._is_useless(refused)
+        if needed and self._renewals.refusal:
+            self.give_up(self._renewals.refusal)
         # Una que se quedó a medias, quien la empezó lo dirá con `give_up`.
         hopeless = self._renewals.under_way or not self._renewals.may_retry
         if (needed and hopeless) or not (needed or self._is_ending()):
@@ -163,18 +168,19 @@ class BearerAuth(Signer):
     def give_up(self, failure: BackendError) -> None:
         """Una renovación no salió bien: se sigue con el token que hay, si vale, o sin ninguno."""
         self._renewals.under_way = False
-        if self._renewals.needed:
+        if self._renewals.needed or failure is self._renewals.refusal:
             # No se prueba otra vez mientras el backend no pida un token; y si rechazó la cuenta, nunca.
             self._renewals.failure, self._renewals.may_retry = failure, False
             self._token = None
         else:
+            self._renewals.refusal = failure if isinstance(failure, Denied) else None
             _log.warning("No se pudo renovar el token: %s", failure)
 
     def _take_cached(self) -> None:
         """Lee lo guardado la primera vez que hace falta: entretanto otra pasada puede haberlo renovado."""
         if self._cache and not self._cache_read:
             self._cache_read = True
-            if self._token is None or self._token.expired(datetime.now(UTC)):
+            if self._token is None or self._token.expired(wall_clock.now()):
                 self._token = self._cache.take() or self._token
                 self.redactor.add(self._token.text if self._token else "")
 
@@ -191,7 +197,7 @@ class BearerAuth(Signer):
         """Si conviene renovar un token que aún vale; se intenta una vez por token, que por eso no se para nada."""
         if self._token is None or self._token is self._renewals.tried:
             return False
-        left, life = self._token.left(datetime.now(UTC)), self._token.life
+        left, life = self._token.left(wall_clock.now()), self._token.life
         margin = (life or timedelta()) / 4
         # De uno recién dado solo cuenta su cuarto de vida: con intervalos largos se renovaría sin parar.
         return left is not None and left < (margin if self._renewals.given else max(margin, self._two_intervals))
@@ -222,9 +228,9 @@ class BearerAuth(Signer):
                 "el backend no acepta ni el token recién dado",
                 "Compruebe que BACKEND_URL y AUTH_URL son del mismo",
             )
-        if self._token and self._token.expires_at and self._token.expired(datetime.now(UTC)):
+        if self._token and self._token.expires_at and self._token.expired(wall_clock.now()):
             return (
-                f"el token de BACKEND_JWT_TOKEN caducó el {self._token.expires_at:%Y-%m-%d a las %H:%M:%S} UTC",
+                f"el token de BACKEND_JWT_TOKEN caducó el {spoken_moment(self._token.expires_at)}",
                 "Ponga uno nuevo, o BACKEND_EMAIL y BACKEND_PASSWORD para que se renueve solo",
             )
         return "el backend no acepta el token de BACKEND_JWT_TOKEN", "Compruebe que está entero y es de este backend"
@@ -239,11 +245,3 @@ def _advance(steps: _Steps, answer: Answer | None) -> httpx.Request | None:
         return next(steps) if answer is None else steps.send(answer)
     except StopIteration:
         return None
-
-
-def cache_of(settings: Settings) -> TokenCache | None:
-    """Dónde se guarda el token de la cuenta, si hay cuenta y sitio."""
-    if settings.backend_email and settings.backend_password and settings.token_cache_file:
-        account = settings.backend_email.get_secret_value()
-        return TokenCache(settings.token_cache_file, settings.backend_url, account)
-    return None

@@ -3,6 +3,8 @@
 import os
 import re
 import ssl
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,19 +41,29 @@ USUAL_STORES = (
 
 
 def trusted_store() -> Store:
-    """Las del sistema o, si el entorno las nombra, esas; lanza `NoAuthoritiesError` si no hay ninguna."""
+    """Las del sistema o, si el entorno las nombra, esas; lanza `NoAuthoritiesError` si no hay ninguna.
+
+    Como OpenSSL, `SSL_CERT_FILE` y `SSL_CERT_DIR` cambian cada una su mitad.
+    """
     paths = ssl.get_default_verify_paths()
     own = Store(paths.openssl_cafile, paths.openssl_capath)
     named = Store(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-    if named.file or named.folder:
-        return _named(named, own)
-    for store in (own, *USUAL_STORES):
-        if found := _present(store):
-            return found
-    raise NoAuthoritiesError(
-        "No se encuentran las autoridades de certificación de esta máquina, y sin ellas no hay https",
-        "Instálelas (apt install ca-certificates) o ponga en SSL_CERT_FILE el archivo donde están",
-    )
+    folder = named.folder or paths.openssl_capath
+    if named.folder and not named.file and not _linked(folder):
+        raise NoAuthoritiesError(
+            "En SSL_CERT_DIR no hay ninguna autoridad de certificación con el nombre que le da «openssl rehash»",
+            "Ponga en SSL_CERT_DIR la carpeta donde están, o quítela y valdrán las del sistema",
+        )
+    file = named.file or _if_file(own.file)
+    if not file and not _linked(folder):
+        file = next(filter(_if_file, (store.file for store in USUAL_STORES)), None)
+        if file is None:
+            raise NoAuthoritiesError(
+                "No se encuentran las autoridades de certificación de esta máquina, y sin ellas no hay https",
+                "Instálelas (apt install ca-certificates) o ponga en SSL_CERT_FILE el archivo donde están",
+            )
+    covering = _covering(file, (own, *USUAL_STORES))
+    return Store(folder=os.pathsep.join(dict.fromkeys((folder, covering)))) if covering else Store(file, folder)
 
 
 def context_trusting(store: Store) -> ssl.SSLContext:
@@ -70,32 +82,22 @@ def context_trusting(store: Store) -> ssl.SSLContext:
     return context
 
 
-def _named(named: Store, own: Store) -> Store:
-    """Las que nombra el entorno, como las entiende OpenSSL: lo que no nombre sigue siendo lo suyo."""
-    if named.folder and not any(map(os.path.isdir, named.folder.split(os.pathsep))):
-        raise NoAuthoritiesError(
-            "SSL_CERT_DIR no es ninguna carpeta que exista, y sin autoridades de certificación no hay https",
-            "Ponga en SSL_CERT_DIR la carpeta donde están, o quítela y valdrán las del sistema",
-        )
-    return Store(named.file or _if_file(own.file), named.folder or own.folder)
+def _covering(file: str | None, known: Iterable[Store]) -> str | None:
+    """La carpeta que tiene, una a una, todo lo de ese archivo, si es el de un sistema: leerlo entero costaría 20 ms."""
+    if file is None or not _if_file(file):
+        return None
+    folders = [store.folder for store in known if _if_file(store.file) and Path(file).samefile(store.file or "")]
+    wanted = Path(file).read_bytes().count(b"BEGIN CERT")
+    return next((folder for folder in folders if folder and _linked(folder) >= wanted), None)
 
 
-def _present(store: Store) -> Store | None:
-    """Lo que hay de verdad en ese almacén; solo la carpeta, si en ella está todo lo del archivo, que cuesta 20 ms."""
-    file, folder = _if_file(store.file), store.folder
-    linked = _linked(folder) if folder else 0
-    if linked and (file is None or linked >= Path(file).read_bytes().count(b"BEGIN CERTIFICATE")):
-        return Store(folder=folder)
-    return Store(file, folder) if file else None
-
-
-def _linked(folder: str) -> int:
-    """Cuántas autoridades se pueden buscar en una carpeta por el nombre que les da `openssl rehash`."""
-    try:
-        with os.scandir(folder) as entries:
-            return sum(_HASHED_NAME.fullmatch(entry.name) is not None for entry in entries)
-    except OSError:
-        return 0
+def _linked(folders: str) -> int:
+    """Cuántas autoridades se pueden buscar en una carpeta, o en varias, por el nombre que les da `openssl rehash`."""
+    found = 0
+    for folder in folders.split(os.pathsep):
+        with suppress(OSError), os.scandir(folder) as entries:
+            found += sum(_HASHED_NAME.fullmatch(entry.name) is not None for entry in entries)
+    return found
 
 
 def _if_file(path: str | None) -> str | None:

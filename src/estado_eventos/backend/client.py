@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -12,24 +11,25 @@ import httpx
 
 from estado_eventos import __version__
 from estado_eventos.backend.account import Account, login_request
-from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, read_applied, read_page, read_token, read_told
+from estado_eventos.backend.answers import MAX_EVENTS, Answer, Page, in_between, read_applied, read_page, read_told
 from estado_eventos.backend.departure import Departure, Hold
 from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, Untrusted, WrongProtocol
+from estado_eventos.backend.grants import read_token
 from estado_eventos.backend.network import explain_transport, is_untrusted
 from estado_eventos.backend.pages import Listing, next_page
 from estado_eventos.backend.signer import SENT, Signer
 from estado_eventos.backend.token import Token
-from estado_eventos.backend.transport import MAX_ANSWER_BYTES, CappedTransport
+from estado_eventos.backend.transport import MAX_ANSWER_BYTES, CappedTransport, Connect, connection_of
 from estado_eventos.config.redactor import Redactor
 from estado_eventos.config.settings import Settings
+from estado_eventos.domain import wall_clock
 from estado_eventos.domain.transitions import Event, Transition
 
 MAX_PAGE_BYTES, MAX_LIST_BYTES = 8 << 20, 32 << 20
 Observer = Callable[[Answer], object]
 """A quien se le enseña cada respuesta."""
-
+# Leídas y sin aplicar, las páginas no sirven de nada.
 _LISTING_SHARE = 0.5
-"""La parte de la pasada que se puede gastar en leer páginas: leídas y sin aplicar no sirven de nada."""
 
 
 def request_headers(run_id: str) -> dict[str, str]:
@@ -64,9 +64,10 @@ class Backend:
         self._headers = headers
         self._on_answer = on_answer
         self._clients: dict[int, httpx.AsyncClient] = {}
-        self._asked: set[str] = set()
+        self._read: set[Transition] = set()
         self.url = settings.backend_url
         self.timeout = settings.http_timeout
+        self.connect: Connect = connection_of
         self.requests = 0
 
     async def __aenter__(self) -> Self:
@@ -106,7 +107,9 @@ class Backend:
 
     async def _pages(self, transition: Transition, hold: Hold | None) -> AsyncIterator[Page]:
         """Las páginas de una lista, según llegan. Lanza `BackendError` en la que no se puede leer."""
-        await self._avoid_stale(0, transition.list_path)
+        if transition in self._read:
+            await self._renew_connection(0)
+        self._read.add(transition)
         url = httpx.URL(self.url + transition.list_path)
         until = asyncio.get_running_loop().time() + self._settings.pass_timeout * _LISTING_SHARE
         seen: set[httpx.URL] = set()
@@ -132,13 +135,16 @@ class Backend:
         # Aquí fuera ya se ha soltado lo que se había leído.
         raise WrongProtocol("la respuesta no cabe en la memoria de que dispone este proceso")
 
-    async def apply(self, transition: Transition, event: Event, worker: int) -> str:
-        """Aplica la transición y devuelve el estado en que quedó el evento; lanza `BackendError`."""
+    async def apply(self, transition: Transition, event: Event, worker: int, *, again: bool = False) -> str:
+        """Aplica la transición y devuelve el estado en que quedó el evento; lanza `BackendError`.
+
+        Con `again`, no es la primera vez que se le pide a ese evento.
+        """
         if event.id is None or event.problem:
             raise ValueError(event.problem)
-        path = transition.action_path(event.id)
-        await self._avoid_stale(worker, path)
-        url = httpx.URL(self.url + path)
+        if again:
+            await self._renew_connection(worker)
+        url = httpx.URL(self.url + transition.action_path(event.id))
         return read_applied(transition, await self._exchange(worker, self._request(worker, "POST", url)))
 
     async def tell(self, path: str, event_id: int | str, worker: int) -> None:
@@ -148,8 +154,11 @@ class Backend:
 
     async def sign_in(self, account: Account) -> Token:
         """Inicia sesión una vez con esa cuenta; lanza `BackendError`."""
+        redactor = self._auth.redactor
+        for secret in account.secrets:
+            redactor.add(secret)
         answer = await self._send_once(0, login_request(self._settings, account, self._headers), signed=False)
-        return Token.granted(read_token(answer, Redactor(account.secrets)))
+        return Token.granted(read_token(answer, redactor))
 
     async def status(self, url: str) -> int:
         """El código con que contesta a un GET sin firmar; lanza `BackendError`."""
@@ -168,7 +177,7 @@ class Backend:
     async def _exchange(self, worker: int, request: httpx.Request, hold: Hold | None = None) -> Answer:
         answer = await self._send(worker, request, hold=hold)
         if answer.status == httpx.codes.UNAUTHORIZED:
-            raise self._auth.denial()
+            raise in_between(answer) or self._auth.denial()
         return answer
 
     async def _send(
@@ -199,22 +208,21 @@ class Backend:
                     response = await self._client(worker).send(request, auth=self._auth if signed else None)
         finally:
             self.requests -= departure.is_held
-        location = response.extensions["location"]
-        answer = Answer(response.status_code, response.headers, response.content, location, departure.at, time.time())
+        said = response.status_code, response.headers, response.content, response.extensions["location"]
+        answer = Answer(*said, departure.at, wall_clock.epoch())
         if self._on_answer:
             self._on_answer(answer.cleaned(self._auth.redactor))
         return answer
 
-    async def _avoid_stale(self, worker: int, path: str) -> None:
+    async def _renew_connection(self, worker: int) -> None:
         """Lo que se repite va por una conexión nueva: la del trabajador puede estar cerrándose al otro lado."""
-        if path in self._asked and worker in self._clients:
-            await self._clients.pop(worker).aclose()
-        self._asked.add(path)
+        if client := self._clients.pop(worker, None):
+            await client.aclose()
 
     def _client(self, worker: int) -> httpx.AsyncClient:
         if worker not in self._clients:
             self._clients[worker] = httpx.AsyncClient(
-                transport=CappedTransport(self._settings, self._tls, self._count),
+                transport=CappedTransport(self.connect(self._settings, self._tls), self._count),
                 timeout=None,  # noqa: S113  El tiempo lo pone `asyncio.timeout`, que cuenta la petición entera.
                 trust_env=False,
                 headers=self._headers,
@@ -232,6 +240,11 @@ def _network_errors(timeout: float, redactor: Redactor) -> Iterator[None]:
         yield
     except TimeoutError:
         raise Unanswered(f"no contestó en {timeout:g} s") from None
+    except httpx.ProxyError as error:
+        refusal = in_between(Answer(407, {}, b"")) if str(error).startswith("407") else None
+        raise refusal or Unavailable(f"el proxy no deja pasar: {explain_transport(error, redactor)}") from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
-        kind = Untrusted if is_untrusted(error) else Unavailable
-        raise kind(explain_transport(error, redactor.clean_text)) from error
+        reason = explain_transport(error, redactor)
+        if is_untrusted(error):
+            raise Untrusted(reason) from error
+        raise Unavailable(reason) from error

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from estado_eventos.domain import wall_clock
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
@@ -57,7 +59,7 @@ class BackendClock:
 
     def now(self) -> datetime:
         """Qué hora es allí, hasta donde se sabe."""
-        return datetime.now(UTC) + timedelta(seconds=self.offset or 0)
+        return wall_clock.now() + timedelta(seconds=self.offset or 0)
 
     @property
     def offset(self) -> float | None:

@@ -1,9 +1,10 @@
 """Cuándo sale una petición, y la espera de la que tiene que salir a una hora."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+
+from estado_eventos.domain import wall_clock
 
 Hold = Callable[[], Awaitable[None]]
 """Lo que se espera con la petición lista para salir: conectada, cifrada y firmada."""
@@ -18,7 +19,7 @@ class Departure:
     def __init__(self, seconds: float, hold: Hold | None) -> None:
         """`seconds` es lo que se da al servidor para contestar."""
         self.limit = asyncio.timeout(seconds)
-        self.at = time.time()
+        self.at = wall_clock.epoch()
         """Cuándo salió, en segundos desde 1970."""
         self.is_held = False
         """Si aún espera: no ha salido."""
@@ -36,4 +37,4 @@ class Departure:
             await self._hold()
             self.is_held = False
             self.limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
-        self.at = time.time()
+        self.at = wall_clock.epoch()

@@ -8,6 +8,7 @@ CodedError
     │   └── Untrusted     su certificado no vale
     ├── WrongProtocol     lo que contesta no es esta API
     └── Denied            401 o 403
+        └── Intercepted   no lo dijo la API, sino un proxy, un cortafuegos o un portal que hay delante
 """
 
 from estado_eventos.domain.exit_codes import CodedError, ExitCode
@@ -65,3 +66,7 @@ class Denied(BackendError):
 
     code = ExitCode.NOPERM
     unwell = True
+
+
+class Intercepted(Denied):
+    """No deja pasar algo que está delante del backend: no es cosa de la cuenta ni del rol."""

@@ -5,12 +5,13 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
 import httpx
 
 from estado_eventos.backend.authorities import context_trusting, trusted_store
+from estado_eventos.config.redactor import Redactor
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.text import printable
 
@@ -85,11 +86,12 @@ def is_address(host: str) -> bool:
     return True
 
 
-def explain_transport(error: BaseException, clean: Callable[[str], str] = str) -> str:
-    """Por qué no se pudo hablar con el backend, en palabras y sin la URL; `clean` tacha lo que no debe verse."""
+def explain_transport(error: BaseException, redactor: Redactor | None = None) -> str:
+    """Por qué no se pudo hablar con el servidor, en palabras y sin la URL ni nada de lo que `redactor` sabe."""
+    redactor = redactor or Redactor()
     if isinstance(error, httpx.RemoteProtocolError):
-        return _explain_protocol(printable(clean(str(error))))
-    reasons = (_reason(cause) for cause in _causes(error))
+        return _explain_protocol(str(error), redactor)
+    reasons = (_reason(cause, redactor) for cause in _causes(error))
     return next((reason for reason in reasons if reason), f"error de red: {type(error).__name__}")
 
 
@@ -98,24 +100,32 @@ def is_untrusted(error: BaseException) -> bool:
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
 
 
-def _explain_protocol(text: str) -> str:
+def _explain_protocol(text: str, redactor: Redactor) -> str:
     # h11 y httpcore no tienen otra manera de distinguirlo que la frase.
     if any(words in text for words in ("ConnectionClosed", "closed connection", "disconnected")):
         return "el servidor cortó la conexión sin acabar de contestar"
-    return f"lo que contesta no es HTTP ({text})"
+    words = _quoted(text, redactor)
+    return f"lo que contesta no es HTTP ({words})" if words else "lo que contesta no es HTTP"
 
 
-def _reason(cause: BaseException) -> str | None:
+def _quoted(text: str, redactor: Redactor) -> str:
+    """Unas palabras que pueden traer algo de lo que se recibió: sin secretos, o nada si no se sabe si los hay."""
+    return "" if redactor.is_blind else printable(redactor.clean(text))
+
+
+def _reason(cause: BaseException, redactor: Redactor) -> str | None:
     match cause:
         case ssl.SSLCertVerificationError():
-            return f"el certificado TLS no vale: {printable(getattr(cause, 'verify_message', None) or str(cause))}"
+            words = getattr(cause, "verify_message", None) or str(cause)
+            return f"el certificado TLS no vale: {printable(redactor.clean(words))}"
         case ssl.SSLError():
             return f"falló TLS: {printable(getattr(cause, 'reason', None) or str(cause))}"
         case socket.gaierror():
             return "no se pudo resolver el nombre del servidor"
         case OSError() if (number := cause.errno or _errno_inside(cause)) in _OS_REASONS:
             return _OS_REASONS[number]
-    text = printable(getattr(cause, "strerror", None) or str(cause))
+    strerror = getattr(cause, "strerror", None)
+    text = printable(strerror) if strerror else _quoted(str(cause), redactor)
     return f"error de red: {text}" if text else None
 
 

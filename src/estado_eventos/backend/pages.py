@@ -1,6 +1,6 @@
 """Una lista de pendientes que viene en páginas, y cuál es la siguiente."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import httpx
 
@@ -12,8 +12,7 @@ from estado_eventos.domain.transitions import Event
 _MAX_PAGES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """Una lista de pendientes. Con `problem`, faltan páginas: que un evento no esté no significa nada.
 
     `sighting` es la hora que daba el backend en la primera página.

@@ -19,9 +19,9 @@ class Signer(httpx.Auth):
         """Por qué no hay token, si hay cuenta y no se pudo tener ninguno."""
         return None
 
-    def __init__(self) -> None:
-        """No sabe ningún secreto."""
-        self.redactor = Redactor()
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        """`redactor` sabe los secretos del proceso; sin él, no hay ninguno."""
+        self.redactor = redactor or Redactor()
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Deja la petición como está."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from estado_eventos.backend.answers import Grant
-from estado_eventos.domain.text import printable, spoken_lag
+from estado_eventos.backend.grants import Grant
+from estado_eventos.domain import wall_clock
+from estado_eventos.domain.text import printable, spoken_lag, spoken_moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Token:
     @classmethod
     def granted(cls, grant: Grant) -> "Token":
         """El que el backend acaba de dar."""
-        return cls.read(grant.token, datetime.now(UTC), grant.at, grant.role)
+        return cls.read(grant.token, wall_clock.now(), grant.at, grant.role)
 
     @property
     def life(self) -> timedelta | None:
@@ -70,7 +71,7 @@ def spoken_token(token: Token, now: datetime) -> str:
     role = f", rol {token.role}" if token.role else ""
     if left is None or token.expires_at is None:
         return f"no dice cuándo caduca{role}"
-    moment = f"{token.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    moment = spoken_moment(token.expires_at)
     if left <= timedelta():
         return f"caducó el {moment}{role}"
     return f"le quedan {spoken_lag(left.total_seconds())} (caduca el {moment}){role}"

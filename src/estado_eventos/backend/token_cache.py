@@ -2,13 +2,16 @@
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from estado_eventos.backend.token import Token
-from estado_eventos.domain.text import is_token, printable
+from estado_eventos.config.settings import Settings
+from estado_eventos.domain import wall_clock
+from estado_eventos.domain.text import is_token, printable, spoken_os_error
 from estado_eventos.output.files import read_file, replace_file
 
 _MAX_BYTES = 64 << 10
@@ -49,7 +52,7 @@ class TokenCache:
         except FileNotFoundError:
             return CachedToken()
         except OSError as error:
-            return self._unusable(printable(str(error.strerror or error)))
+            return self._unusable(spoken_os_error(error))
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return self._unusable("no se entiende")
         if not usable:
@@ -61,7 +64,7 @@ class TokenCache:
 
     def write(self, token: Token) -> None:
         """Guarda el token de una vez: quien lea ve el anterior o este, nunca medio. Si no se puede, se avisa."""
-        received_at = token.received_at or datetime.now(UTC)
+        received_at = token.received_at or wall_clock.now()
         entry = {
             "backend": self.backend,
             "account": self.account,
@@ -73,8 +76,18 @@ class TokenCache:
         try:
             replace_file(self.path, json.dumps(entry).encode(), 0o600)
         except OSError as error:
-            reason = printable(str(error.strerror or error))
-            _log.warning("TOKEN_CACHE_FILE: no se puede guardar en %s: %s", self.path, reason)
+            _log.warning("TOKEN_CACHE_FILE: no se puede guardar en %s: %s", self.path, spoken_os_error(error))
 
     def _unusable(self, reason: str) -> CachedToken:
         return CachedToken(problem=f"TOKEN_CACHE_FILE: no se usa {printable(str(self.path))}: {reason}")
+
+
+CacheOf = Callable[[Settings], TokenCache | None]
+
+
+def cache_of(settings: Settings) -> TokenCache | None:
+    """Dónde se guarda el token de la cuenta, si hay cuenta y sitio."""
+    if settings.backend_email and settings.backend_password and settings.token_cache_file:
+        account = settings.backend_email.get_secret_value()
+        return TokenCache(settings.token_cache_file, settings.backend_url, account)
+    return None

@@ -1,5 +1,6 @@
 """La conexión con el backend: una por trabajador, con TLS del sistema, proxy solo a propósito y respuestas acotadas."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import cast
@@ -14,6 +15,7 @@ MAX_ANSWER_BYTES = 64 << 10
 # gunicorn cierra una conexión ociosa a los 2 s; reutilizarla justo entonces perdería la petición.
 ONE_CONNECTION = httpx.Limits(max_connections=1, keepalive_expiry=1.0)
 """Una conexión, que se reutiliza mientras está fresca: httpcore la cierra si entretanto llega algo que nadie pidió."""
+_CHUNKS_AT_ONCE = 256
 _MAX_MARKS = 600_000
 """Las comas y aperturas que puede traer una respuesta: cada una cuesta memoria, y 8 MiB de «{},» serían 200."""
 
@@ -44,7 +46,8 @@ class Connection(httpx.AsyncBaseTransport):
         return await self._inner.handle_async_request(named)
 
 
-def _connection(settings: Settings, tls: ssl.SSLContext) -> Connection:
+def connection_of(settings: Settings, tls: ssl.SSLContext) -> Connection:
+    """La conexión con el backend, por el proxy si lo hay."""
     if settings.backend_proxy is None:
         return Connection(tls)
     url = httpx.URL(settings.backend_proxy.get_secret_value())
@@ -52,12 +55,16 @@ def _connection(settings: Settings, tls: ssl.SSLContext) -> Connection:
     return Connection(tls, httpx.Proxy(url, ssl_context=tls if url.scheme == "https" else None))
 
 
+Connect = Callable[[Settings, ssl.SSLContext], httpx.AsyncBaseTransport]
+"""Quien da una conexión; todavía no se conecta."""
+
+
 class CappedTransport(httpx.AsyncBaseTransport):
     """Una conexión que cuenta lo que pide y no deja que ninguna respuesta, tampoco las de renovar, sea enorme."""
 
-    def __init__(self, settings: Settings, tls: ssl.SSLContext, on_request: Callable[[], None]) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, on_request: Callable[[], None]) -> None:
         """Llama a `on_request` por cada petición que sale."""
-        self._inner = _connection(settings, tls)
+        self._inner = inner
         self._on_request = on_request
 
     async def aclose(self) -> None:
@@ -96,7 +103,7 @@ class _Capped(httpx.AsyncByteStream):
         self._limit = limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = marks = 0
+        size = marks = chunks = 0
         async for chunk in self._stream:
             size += len(chunk)
             if size > self._limit:
@@ -105,6 +112,10 @@ class _Capped(httpx.AsyncByteStream):
             if marks > _MAX_MARKS:
                 raise WrongProtocol("la respuesta trae demasiados elementos")
             yield chunk
+            chunks += 1
+            if chunks % _CHUNKS_AT_ONCE == 0:
+                # Los que llegaron juntos se leen sin soltar el bucle, y sin él no hay límite de tiempo que valga.
+                await asyncio.sleep(0)
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -1,167 +1,147 @@
 """La API mirada por el diagnóstico: si la cuenta inicia sesión, qué contestan las listas y qué hora es allí."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
-import httpx
-
 from estado_eventos.backend.clock import BackendClock
-from estado_eventos.backend.errors import BackendError, Denied, WrongProtocol
-from estado_eventos.backend.pages import Listing
+from estado_eventos.backend.errors import BackendError, Denied, Intercepted, Unanswered, Unavailable, WrongProtocol
 from estado_eventos.backend.token import Token, spoken_token
+from estado_eventos.check import lists
 from estado_eventos.check.clock import compare
 from estado_eventos.check.findings import Finding, good, problem
-from estado_eventos.check.probe import LastAnswer, find_api, find_auth, log_in, probe
+from estado_eventos.check.lists import SEE_LOG, Api, Reading
+from estado_eventos.check.port import cure_for_port, speaks_tls, use_https
+from estado_eventos.check.probe import LastAnswer, find_api, find_auth, is_readable_unsigned, log_in, probe
 from estado_eventos.config.settings import Settings
 from estado_eventos.config.sources import Loaded
-from estado_eventos.domain.exit_codes import ExitCode, gravest
-from estado_eventos.domain.shard import Shard
-from estado_eventos.domain.transitions import TRANSITIONS, Event, Transition
-from estado_eventos.reconcile.plan import Plan
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.transitions import TRANSITIONS, Transition
 
-_SEE_LOG = "Mire el registro del backend; si acaba de arrancar, repita en un minuto"
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """Lo que contestó una lista, o por qué no se pudo leer."""
-
-    transition: Transition
-    listing: Listing | None
-    error: BackendError | None
-    location: str
+_BAD_REQUEST = 400
+_PORT_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Api:
-    """La API como se ve desde aquí: con qué tokens se le pidió, qué contestó y, si no está ahí, dónde está."""
+async def examine(loaded: Loaded, held: Token | None, until: float) -> AsyncIterator[Finding]:
+    """Inicia sesión una vez, si hay cuenta, y lee las listas como lo haría una pasada que empezara con `held`.
 
-    loaded: Loaded
-    held: Token | None
-    """El token que ya había."""
-    login: Token | BackendError | None
-    """El que dio la cuenta, o por qué no lo dio; `None` si no hay cuenta."""
-    readings: Sequence[_Reading]
-    moved: str | None
-    """La `BACKEND_URL` con que las listas sí contestan."""
-    auth: str | None
-    """La `AUTH_URL` con que se inicia sesión, si donde dice la configuración no es."""
-    clock: BackendClock
-    """Lo que se sabe del reloj del backend."""
-
-    @property
-    def blocker(self) -> BackendError | None:
-        """Por qué la pasada no llegaría a las listas: sin token ni manera de pedirlo, su código es este."""
-        return self.login if isinstance(self.login, BackendError) and not self.held else None
-
-    @property
-    def role(self) -> str | None:
-        """El rol del token con que se pidieron las listas, que es el primero, si se sabe."""
-        return next((token.role for token in _tokens(self.held, self.login)), None)
-
-
-async def examine(loaded: Loaded, held: Token | None) -> AsyncIterator[Finding]:
-    """Inicia sesión una vez, si hay cuenta, y lee las listas como lo haría una pasada que empezara con `held`."""
-    login = await log_in(loaded.settings)
-    if login and not isinstance(login, WrongProtocol):
-        yield _login(login, held)
-    api = await _look(loaded, held, login)
-    if isinstance(login, WrongProtocol):
-        yield _login_elsewhere(login, api)
-    for finding in _lists(api):
+    A nadie se le espera más allá de `until`, en el reloj del bucle: así se sabe quién es el que no contesta.
+    """
+    login = await log_in(_patient(loaded.settings, _left(until) / 2, longer=False))
+    api = await _look(loaded, held, login, until)
+    for finding in (*_login(api), *lists.findings(api), *_openness(api)):
         yield finding
-    if clock := await compare(loaded.settings, _tokens(held, login), api.clock):
+    if clock := await compare(_patient(loaded.settings, _left(until), longer=False), api.tokens, api.clock):
         yield clock
 
 
-def _tokens(held: Token | None, login: Token | BackendError | None) -> list[Token]:
-    return [token for token in (held, login) if isinstance(token, Token)]
+def _left(until: float) -> float:
+    return max(0.01, until - asyncio.get_running_loop().time())
 
 
-async def _look(loaded: Loaded, held: Token | None, login: Token | BackendError | None) -> _Api:
+def _patient(settings: Settings, seconds: float, *, longer: bool = True) -> Settings:
+    """La misma configuración, con esa paciencia: más que la de la pasada, para medir cuánto haría falta, o menos."""
+    timeout = seconds if longer else min(seconds, settings.http_timeout)
+    return settings.model_copy(update={"http_timeout": timeout})
+
+
+async def _look(loaded: Loaded, held: Token | None, login: Token | BackendError | None, until: float) -> Api:
     """Lee las listas y, si ahí no está lo que se busca, prueba en otros sitios."""
-    settings, tokens = loaded.settings, _tokens(held, login)
-    clock = BackendClock()
-    readings = await asyncio.gather(*(_read(settings, tokens, transition, clock) for transition in TRANSITIONS))
-    lost = next((reading for reading in readings if isinstance(reading.error, WrongProtocol)), None)
-    moved = await find_api(settings, tokens, lost.location) if lost else None
-    auth = await find_auth(settings, moved) if isinstance(login, WrongProtocol) else None
-    return _Api(loaded, held, login, readings, moved, auth, clock)
+    settings = loaded.settings
+    api = Api(loaded, held, login, (), BackendClock())
+    tokens = api.tokens
+    readings = await asyncio.gather(
+        *(_read(settings, tokens, transition, 0.8 * _left(until), api.clock) for transition in TRANSITIONS)
+    )
+    readings = lists.without_the_slow(readings, settings.http_timeout)
+    api = replace(api, readings=readings)
+    errors = [reading.error for reading in readings if reading.error]
+    port_cure = await _port_cure("BACKEND_URL", settings.backend_url, settings, errors, until)
+    auth_cure = port_cure
+    if settings.auth_url and isinstance(login, BackendError):
+        auth_cure = await _port_cure("AUTH_URL", settings.auth_url, settings, [login] * len(TRANSITIONS), until)
+    api = replace(api, port_cure=port_cure, auth_cure=auth_cure)
+    lost = next((one for one in readings if isinstance(one.error, WrongProtocol)), None)
+    hasty = _patient(settings, _left(until) / 4, longer=False)
+    if lost and not api.port_cure:
+        api = replace(api, moved=await find_api(hasty, tokens, lost.location))
+    if isinstance(login, WrongProtocol):
+        auth = await find_auth(hasty, api.moved)
+        there = await log_in(hasty.model_copy(update={"auth_url": auth})) if auth else None
+        api = replace(api, auth=auth, there=there)
+    if not errors:
+        api = replace(api, is_open=not tokens or await is_readable_unsigned(hasty))
+    return api
 
 
-async def _read(settings: Settings, tokens: Sequence[Token], transition: Transition, clock: BackendClock) -> _Reading:
+async def _read(
+    settings: Settings, tokens: Sequence[Token], transition: Transition, seconds: float, clock: BackendClock
+) -> Reading:
+    """Lee una lista con toda la paciencia que se puede: de la que tarda se dice cuánto tardó."""
     listing, error, last = None, None, LastAnswer(clock)
-    async with probe(settings, tokens, last) as backend:
+    async with probe(_patient(settings, seconds), tokens, last) as backend:
         try:
-            listing = await backend.pending(transition)
+            async with asyncio.timeout(seconds):
+                listing = await backend.pending(transition)
             error = listing.problem
+        except (Unanswered, TimeoutError):
+            error = lists.never_answered(seconds, settings.http_timeout)
         except BackendError as failure:
             error = failure
-    return _Reading(transition, listing, error, last.location)
+    return Reading(transition, listing, error, last.location, last.seconds)
 
 
-def _login(login: Token | BackendError, held: Token | None) -> Finding:
+async def _port_cure(variable: str, url: str, settings: Settings, errors: Sequence[BackendError], until: float) -> str:
+    """Si lo que hay en ese puerto no habla HTTP, o habla https, qué hacer; vacío si no es eso, o no se puede saber."""
+    seconds = min(_PORT_SECONDS, _left(until) / 4)
+    if settings.backend_proxy or len(errors) < len(TRANSITIONS):
+        return ""
+    if any(error.status == _BAD_REQUEST for error in errors) and url.startswith("http:"):
+        return use_https(variable, url) if await speaks_tls(url, seconds) else ""
+    if all(_is_no_http(error) for error in errors):
+        return await cure_for_port(variable, url, seconds)
+    return ""
+
+
+def _is_no_http(error: BackendError) -> bool:
+    """Si aceptó la conexión y después cortó, o contestó algo que no es HTTP."""
+    return isinstance(error, Unavailable) and error.status is None and not isinstance(error, Unanswered)
+
+
+def _login(api: Api) -> Sequence[Finding]:
+    login = api.login
+    if login is None:
+        return ()
     if isinstance(login, Token):
-        return good("login", f"La cuenta de BACKEND_EMAIL inicia sesión: {spoken_token(login, datetime.now(UTC))}")
-    return _no_login(login, held, login.hint)
+        return [good("login", f"La cuenta de BACKEND_EMAIL inicia sesión: {spoken_token(login, datetime.now(UTC))}")]
+    cure = login.hint
+    if api.auth_cure:
+        cure = api.auth_cure
+    elif isinstance(login, WrongProtocol) and api.auth:
+        # Quien no dice `AUTH_URL` la tiene donde `BACKEND_URL`, que va a cambiar.
+        fixed = api.auth == api.moved and not api.loaded.settings.auth_url
+        cure = "Al corregir BACKEND_URL se arregla también" if fixed else f"Ponga AUTH_URL={api.auth}"
+        if isinstance(api.there, Denied):
+            cure += f"; y además, {api.there.message}: {_lower(api.there.hint)}"
+    elif isinstance(login, Denied) and not isinstance(login, Intercepted) and api.is_open:
+        cure += "; o quite BACKEND_EMAIL y BACKEND_PASSWORD, que estas listas no piden token"
+    return [_no_login(login, api.held, cure)]
 
 
-def _login_elsewhere(error: BackendError, api: _Api) -> Finding:
-    cure = error.hint
-    if api.auth:
-        cure = "Al corregir BACKEND_URL se arregla también" if api.auth == api.moved else f"Ponga AUTH_URL={api.auth}"
-    return _no_login(error, api.held, cure)
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _no_login(error: BackendError, held: Token | None, cure: str) -> Finding:
     message = error.message.rstrip(".")
     if held:
         message += ". El token que hay aún vale; cuando caduque, ninguna pasada podrá hacer nada"
-    return problem("login", f"Inicio de sesión: {message}", cure or _SEE_LOG, ExitCode.OK if held else error.code)
+    return problem("login", f"Inicio de sesión: {message}", cure or SEE_LOG, ExitCode.OK if held else error.code)
 
 
-def _lists(api: _Api) -> Iterator[Finding]:
-    failures: dict[str, list[str]] = {}
-    errors: dict[str, BackendError] = {}
-    for reading in api.readings:
-        noun = reading.transition.noun
-        if reading.error:
-            # Si la API está en otro sitio, da igual que cada lista lo diga a su manera: la cura es la misma.
-            cause = api.moved if api.moved and isinstance(reading.error, WrongProtocol) else str(reading.error)
-            failures.setdefault(cause, []).append(noun)
-            errors.setdefault(cause, reading.error)
-        elif reading.listing:
-            count = _count(reading.listing.events, api.loaded.settings.part)
-            yield good("list", f"Lista de {noun}: se lee, {count}")
-    for cause, nouns in failures.items():
-        yield _failure(f"Lista{'s' * (len(nouns) > 1)} de {' y '.join(nouns)}", errors[cause], api)
-
-
-def _count(events: Sequence[Event], part: Shard) -> str:
-    plan, now = Plan("check", (), shard=part), datetime.now(UTC)
-    ours = "" if part.is_whole else f", {sum(plan.takes(event, now) for event in events)} de esta parte"
-    return f"{len(events)} evento(s) pendiente(s){ours}"
-
-
-def _failure(where: str, error: BackendError, api: _Api) -> Finding:
-    blocker = api.blocker
-    if blocker and isinstance(error, Denied):
-        return good("list", f"{where}: está ahí y pide credenciales")
-    message, cure = error.message.rstrip("."), error.hint
-    if isinstance(error, WrongProtocol) and api.moved:
-        cure = _move(api, api.moved)
-    if isinstance(error, Denied) and error.status == httpx.codes.FORBIDDEN:
-        message += f" (el token es de rol {api.role})" if api.role else ""
-        cure = f"{cure}: ponga en BACKEND_EMAIL y BACKEND_PASSWORD la cuenta de uno"
-    decides = blocker is None or gravest((error.code, blocker.code)) is blocker.code
-    return problem("list", f"{where}: {message}", cure or _SEE_LOG, error.code if decides else ExitCode.OK)
-
-
-def _move(api: _Api, moved: str) -> str:
-    settings = api.loaded.settings
-    # `AUTH_URL` vale lo que `BACKEND_URL` mientras no se diga: al cambiar esta, dejaría de estar donde está.
-    stays = isinstance(api.login, Token) and not settings.auth_url
-    keep = f" y AUTH_URL={settings.backend_url}" if stays else ""
-    return f"Ahí sí está: ponga BACKEND_URL={moved}{keep} (ahora, {api.loaded.origin('backend_url')})"
+def _openness(api: Api) -> Sequence[Finding]:
+    if not api.is_open:
+        return ()
+    needless = ": la cuenta no hace falta" if api.login else ""
+    return [good("account", f"El backend no pide token en las listas{needless}")]

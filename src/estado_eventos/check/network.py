@@ -14,6 +14,7 @@ from estado_eventos.backend.account import account_of
 from estado_eventos.backend.authorities import NoAuthoritiesError, context_trusting, trusted_store
 from estado_eventos.backend.network import explain_transport, in_clear, is_address, resolvable, same_origin, tls_context
 from estado_eventos.check.findings import Finding, good, problem
+from estado_eventos.check.port import greeting
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.text import printable
@@ -21,7 +22,8 @@ from estado_eventos.domain.text import printable
 _WARN_DAYS = 14
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 # Los de OpenSSL (X509_V_ERR_…).
-_NOT_YET_VALID, _EXPIRED, _WRONG_NAMES = 9, 10, {62, 64}
+_NOT_YET_VALID, _EXPIRED, _WRONG_NAMES, _NO_ISSUER = 9, 10, {62, 64}, {20, 21}
+_GREETING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +138,13 @@ async def _secure(
     except ssl.SSLCertVerificationError as error:
         return await _bad_certificate(error, target, addresses, seconds)
     except OSError as error:
-        cure = f"Compruebe que en ese puerto se habla https y no http ({target.variable})"
+        cure = f"Compruebe que en ese puerto se habla https y no http ({target.variable}), y que es ese el puerto"
+        if name := await greeting(addresses[0], target.port, min(seconds, _GREETING_SECONDS)):
+            cure = f"Ahí contesta {name}, no el backend: ¿es ese el puerto de {target.variable}?"
         return problem("tls", f"TLS: {target.place}: {explain_transport(error)}", cure, target.code)
     ends_at = ssl.cert_time_to_seconds(writer.get_extra_info("peercert")["notAfter"])
     days = int((ends_at - time.time()) // 86400)
-    message = f"TLS: el certificado vale {days} días más, hasta el {time.strftime('%Y-%m-%d', time.gmtime(ends_at))}"
+    message = f"TLS: el certificado vale {days} días más, hasta el {time.strftime('%Y-%m-%d', time.localtime(ends_at))}"
     if days < _WARN_DAYS:
         return problem("tls", message, "Renuévelo antes en el servidor del backend")
     return good("tls", message)
@@ -160,6 +164,12 @@ async def _bad_certificate(
     else:
         message = f"no lo firma ninguna autoridad que esta máquina conozca ({printable(error.verify_message)})"
         cure = "Instale la autoridad: cp autoridad.crt /usr/local/share/ca-certificates/ && update-ca-certificates"
+        if error.verify_code in _NO_ISSUER:
+            message += ", y el servidor no manda el de quien lo firma"
+            cure = (
+                "Si la autoridad es pública, ponga en el servidor la cadena entera, con el certificado intermedio "
+                f"(fullchain.pem); si es privada, {cure[0].lower()}{cure[1:]}"
+            )
     return problem("tls", f"TLS: el certificado de {target.place} {message}", cure, target.code)
 
 

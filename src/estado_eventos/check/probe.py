@@ -19,7 +19,8 @@ from estado_eventos.reconcile.run import new_run_id
 
 _MAX_CANDIDATES = 12
 _USUAL_PREFIX = "events"
-_REDIRECTS = range(300, 400)
+# Con 400 contesta quien habla https a lo que le llega en claro.
+_ELSEWHERE = {*range(300, 400), 400}
 
 
 class GivenTokens(BearerAuth):
@@ -46,12 +47,13 @@ class GivenTokens(BearerAuth):
 
 
 class LastAnswer:
-    """A dónde redirige la última respuesta; de la hora que dan todas aprende `clock`."""
+    """A dónde redirige la última respuesta y cuánto tardó la más lenta; de la hora que dan todas aprende `clock`."""
 
     def __init__(self, clock: BackendClock) -> None:
         """Aún no hay ninguna."""
         self._clock = clock
         self.location = ""
+        self.seconds = 0.0
 
     def __call__(self, answer: Answer) -> None:
         """Toma nota de una respuesta."""
@@ -59,6 +61,7 @@ class LastAnswer:
         if seen:
             self._clock.learn(seen)
         self.location = answer.location
+        self.seconds = max(self.seconds, answer.received_at - answer.sent_at)
 
 
 def probe(settings: Settings, tokens: Sequence[Token] = (), on_answer: LastAnswer | None = None) -> Backend:
@@ -75,11 +78,20 @@ async def log_in(settings: Settings) -> Token | BackendError | None:
     async with probe(settings) as backend:
         try:
             # En claro, como la pasada: antes de mandar la contraseña se mira si el servidor lleva a otro sitio.
-            if any(in_clear(settings)) and await backend.status(backend.url + TRANSITIONS[0].list_path) in _REDIRECTS:
+            if any(in_clear(settings)) and await backend.status(backend.url + TRANSITIONS[0].list_path) in _ELSEWHERE:
                 return None
             return await backend.sign_in(account)
         except BackendError as error:
             return error
+
+
+async def is_readable_unsigned(settings: Settings) -> bool:
+    """Si una lista se lee sin ningún token."""
+    async with probe(settings) as backend:
+        try:
+            return await backend.status(backend.url + TRANSITIONS[0].list_path) == httpx.codes.OK
+        except BackendError:
+            return False
 
 
 async def find_api(settings: Settings, tokens: Sequence[Token], location: str) -> str | None:

@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from estado_eventos.check import api, machine, network, settings
+from estado_eventos.check import api, heartbeat, inherited, machine, network, settings
 from estado_eventos.check.findings import Diagnosis, Finding, problem
 from estado_eventos.check.tokens import HeldTokens, held_tokens
 from estado_eventos.config.settings import SettingsError
-from estado_eventos.config.sources import Loaded, find_file
+from estado_eventos.config.sources import Loaded
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.output.summary import render
 from estado_eventos.reconcile.run import run_async
+
+_SHARE = 0.9
+"""La parte de `PASS_TIMEOUT` que se espera a quien no contesta: lo que queda es para decir quién es."""
 
 
 def run(load: Callable[[], Loaded], env_file: Path | None, *, as_json: bool) -> ExitCode:
@@ -19,9 +22,10 @@ def run(load: Callable[[], Loaded], env_file: Path | None, *, as_json: bool) -> 
     try:
         loaded = load()
     except SettingsError as error:
-        findings = [*settings.broken(error), *settings.file(find_file(env_file))]
+        findings = list(settings.broken(error, env_file))
     else:
-        findings = [*settings.values(loaded), *settings.file(loaded.file), *run_async(_examine(loaded))]
+        read = [*settings.values(loaded), *settings.file(loaded.file), *inherited.examine(loaded.file)]
+        findings = [*read, *run_async(_examine(loaded))]
     diagnosis = Diagnosis(tuple(findings))
     render(diagnosis, as_json=as_json)
     return diagnosis.exit_code
@@ -36,7 +40,9 @@ async def _examine(loaded: Loaded) -> list[Finding]:
     try:
         async with asyncio.timeout(seconds):
             await asyncio.gather(
-                _collect(_path_to_backend(loaded, tokens), outside), _collect(machine.examine(loaded.settings), inside)
+                _collect(_path_to_backend(loaded, tokens), outside),
+                _collect(machine.examine(loaded.settings), inside),
+                _collect(heartbeat.examine(loaded.settings), inside),
             )
     except TimeoutError:
         message = f"El backend no contestó en los {seconds:g} s que dura como mucho una pasada (PASS_TIMEOUT)"
@@ -51,6 +57,7 @@ async def _collect(findings: AsyncIterator[Finding], into: list[Finding]) -> Non
 
 async def _path_to_backend(loaded: Loaded, tokens: HeldTokens) -> AsyncIterator[Finding]:
     """De la red hacia arriba; donde no se puede seguir, se para."""
+    until = asyncio.get_running_loop().time() + _SHARE * loaded.settings.pass_timeout
     for finding in network.clear(loaded.settings):
         yield finding
     reached = True
@@ -63,5 +70,5 @@ async def _path_to_backend(loaded: Loaded, tokens: HeldTokens) -> AsyncIterator[
     for finding in tokens.findings:
         yield finding
     if reached:
-        async for finding in api.examine(loaded, tokens.usable):
+        async for finding in api.examine(loaded, tokens.usable, until):
             yield finding

@@ -3,31 +3,38 @@
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
 from dotenv.parser import parse_stream
 from pydantic import SecretStr
 
+from estado_eventos.check import quoting
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.config.envfile import differences
 from estado_eventos.config.settings import Settings, SettingsError
-from estado_eventos.config.sources import Loaded
+from estado_eventos.config.sources import Loaded, Notice, find_file, settings_file
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.text import printable
 from estado_eventos.output.files import read_file
 
 _SECRETS = ("backend_jwt_token", "backend_password", "backend_proxy", "heartbeat_url")
-_WRITTEN = ("token_cache_file", "metrics_file", "report_file")
+_WRITTEN = ("token_cache_file", "metrics_file", "report_file", "follow_up_directory")
 _MAX_FILE_BYTES = 1 << 20
 
 
-def broken(error: SettingsError) -> Iterator[Finding]:
-    """Por qué la configuración no vale, una variable en cada línea."""
+def broken(error: SettingsError, env_file: Path | None) -> Iterator[Finding]:
+    """Por qué la configuración no vale, una variable en cada línea, y los archivos que no se leyeron."""
     for sentence in error.problems:
-        cure = "Corríjalo ahí; docs/configuracion.md dice qué vale en cada variable"
+        cure = error.hint or "Corríjalo ahí; docs/configuracion.md dice qué vale en cada variable"
         yield problem("settings", printable(sentence).rstrip("."), cure, ExitCode.CONFIG)
+    if env_file is None:
+        with suppress(SettingsError):
+            yield from _notices(settings_file(None).notices)
+    yield from misspelt("el entorno", os.environ)
+    yield from file(find_file(env_file))
 
 
 def values(loaded: Loaded) -> Iterator[Finding]:
@@ -45,9 +52,14 @@ def values(loaded: Loaded) -> Iterator[Finding]:
         yield good("settings", f"De fábrica: {', '.join(defaults)}")
     if not loaded.settings.part.is_whole:
         yield good("settings", f"Reparto: esta es la parte {loaded.settings.part}; los demás eventos son de las otras")
-    for notice in loaded.notices:
-        yield problem("settings_file", printable(notice.message), notice.cure)
+    yield from _notices(loaded.notices)
+    yield from misspelt("el entorno", os.environ)
+    yield from quoting.in_environment(loaded)
     yield from _unwritable(loaded.settings)
+
+
+def _notices(notices: Iterable[Notice]) -> Iterator[Finding]:
+    return (problem("settings_file", printable(notice.message), notice.cure) for notice in notices)
 
 
 def _shown(value: object) -> str:
@@ -60,6 +72,13 @@ def _unwritable(settings: Settings) -> Iterator[Finding]:
     """Los archivos que la pasada escribe y esta cuenta no puede."""
     for name in _WRITTEN:
         path: Path | None = getattr(settings, name)
+        if path and path.is_dir() and name in {"metrics_file", "report_file"}:
+            example = path / ("estado-eventos.prom" if name == "metrics_file" else "report.json")
+            cure = f"Ponga un archivo dentro de él: {name.upper()}={printable(str(example))}"
+            yield problem("settings", f"{name.upper()}: {printable(str(path))} es un directorio", cure)
+        elif path and name == "metrics_file" and path.suffix != ".prom":
+            message = f"{name.upper()}: {printable(str(path))} no acaba en .prom, y node_exporter no lee otra cosa"
+            yield problem("settings", message, f"Ponga {name.upper()}={printable(str(path.with_suffix('.prom')))}")
         if path and not os.access(path.parent, os.W_OK | os.X_OK):
             where = printable(str(path.parent))
             yield problem(
@@ -67,6 +86,15 @@ def _unwritable(settings: Settings) -> Iterator[Finding]:
                 f"{name.upper()}: en {where} no puede escribir esta cuenta",
                 f"Si es la que hace las pasadas: mkdir -p {where}, y que pueda escribir en él",
             )
+
+
+def misspelt(where: str, names: Iterable[str]) -> Iterator[Finding]:
+    """Las variables que casi se llaman como una nuestra: no se leen."""
+    for name in names:
+        close = get_close_matches(name.lower(), Settings.model_fields, n=1, cutoff=0.85)
+        if close and name.lower() not in Settings.model_fields:
+            message = f"{where}: {printable(name, 64)} no es ninguna variable y no se lee"
+            yield problem("settings_file", message, f"¿Será {close[0].upper()}?")
 
 
 def file(path: Path | None) -> Iterator[Finding]:
@@ -87,12 +115,13 @@ def _file(path: str, mode: int, text: str) -> Iterator[Finding]:
     if secrets and mode & stat.S_IROTH:
         message = f"{path}: lo puede leer cualquiera, y dentro está {' y '.join(secrets)}"
         yield problem("settings_file", message, f"chmod o= {path}")
-    for name in found:
-        close = get_close_matches(name.lower(), Settings.model_fields, n=1, cutoff=0.85)
-        if close and name.lower() not in Settings.model_fields:
-            message = f"{path}: {printable(name, 64)} no es ninguna variable y no se lee"
-            yield problem("settings_file", message, f"¿Será {close[0].upper()}?")
+    yield from misspelt(path, found)
+    misread = list(quoting.in_file(path, text))
+    yield from misread
     for difference in differences(text):
+        # Lo que ya se ha dicho de esa línea lo cura para los dos.
+        if any(f", línea {difference.line}: {difference.name}:" in finding.message for finding in misread):
+            continue
         message = (
             f"{path}, línea {difference.line}: {difference.name} no valdría lo mismo si systemd leyera este archivo "
             f"(EnvironmentFile=): {difference.reason}"

@@ -1,11 +1,15 @@
 """Los tokens que hay antes de hablar con nadie: de dónde sale cada uno y cuánto le queda."""
 
+import os
+import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from estado_eventos.backend.account import account_of
-from estado_eventos.backend.auth import WARN_BEFORE, cache_of
+from estado_eventos.backend.auth import WARN_BEFORE
 from estado_eventos.backend.token import Token, spoken_token
+from estado_eventos.backend.token_cache import cache_of
 from estado_eventos.check.findings import Finding, good, problem
 from estado_eventos.config.sources import Loaded
 from estado_eventos.domain.text import printable
@@ -33,7 +37,7 @@ def held_tokens(loaded: Loaded) -> HeldTokens:
     if cache := cache_of(settings):
         token, reason = cache.read()
         if reason:
-            findings.append(problem("token", reason, "Bórrelo: cuesta un inicio de sesión y nada más"))
+            findings.append(problem("token", reason, _cure_for_cache(cache.path)))
         if token:
             found[f"TOKEN_CACHE_FILE ({printable(str(cache.path))})"] = token
     has_account = account_of(settings) is not None
@@ -43,6 +47,24 @@ def held_tokens(loaded: Loaded) -> HeldTokens:
     # Sin cuenta, la pasada manda el que hay aunque parezca caducado: el reloj que decide es el del backend.
     usable = (token for token in found.values() if not has_account or not token.expired(now))
     return HeldTokens(next(usable, None), tuple(findings))
+
+
+def _cure_for_cache(path: Path) -> str:
+    """Qué hacer con lo que hay donde se guarda el token. Borrar, solo un archivo que no puede ser otra cosa."""
+    name = printable(str(path))
+    try:
+        status = path.lstat()
+    except OSError:
+        return "Repita con la cuenta que hace las pasadas, o ponga en TOKEN_CACHE_FILE un archivo suyo"
+    if stat.S_ISDIR(status.st_mode):
+        return f"Es un directorio: ponga un archivo dentro de él, TOKEN_CACHE_FILE={name}/token"
+    if not stat.S_ISREG(status.st_mode):
+        return "Ponga en TOKEN_CACHE_FILE la ruta de un archivo, que no sea un enlace ni un dispositivo"
+    if status.st_uid != os.geteuid():
+        return "Repita con la cuenta que hace las pasadas, o ponga en TOKEN_CACHE_FILE un archivo suyo"
+    if status.st_mode & 0o077:
+        return f"chmod 600 {name}"
+    return f"Si ahí no guarda otra cosa, bórrelo (rm {name}): cuesta un inicio de sesión y nada más"
 
 
 def _life(origin: str, token: Token, now: datetime, *, renewed: bool) -> Finding:

@@ -5,15 +5,16 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError
 
 from estado_eventos.cli import passes, schedule
 from estado_eventos.cli import token as token_command
 from estado_eventos.cli.options import AsJson, Check, DryRun, EnvFile, Format, Level, Only, Quiet, Version
-from estado_eventos.cli.spanish import SpanishCommand, SpanishGroup, explain
+from estado_eventos.cli.spanish import SpanishCommand, SpanishGroup, explain, require_command
 from estado_eventos.config.settings import LogFormat, LogLevel, SettingsError
 from estado_eventos.config.sources import Loaded, load
 from estado_eventos.domain.exit_codes import CodedError, ExitCode
@@ -29,12 +30,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
+    invoke_without_command=True,
     help="Inicia y finaliza a su hora los eventos de EvalTech Administrador: cada ejecución hace una pasada y acaba.",
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Globals:
+class _Globals(NamedTuple):
     """Las opciones que valen para todos los mandatos."""
 
     env_file: Path | None
@@ -56,6 +57,7 @@ def _globals(
     log_format: Format = None,
     version: Version = False,  # noqa: ARG001  Lo resuelve su `callback`.
 ) -> None:
+    require_command(context)
     context.obj = _Globals(env_file, log_level, log_format, context.obj)
 
 
@@ -116,7 +118,11 @@ def diagnose(context: typer.Context, as_json: AsJson = False) -> int:
     from estado_eventos.check.run import run
 
     options: _Globals = context.obj
-    return run(lambda: load(options.overrides, options.env_file), options.env_file, as_json=as_json)
+    return run(
+        lambda: _protected(load(options.overrides, options.env_file, for_service=True)),
+        options.env_file,
+        as_json=as_json,
+    )
 
 
 @app.command(cls=SpanishCommand)
@@ -135,9 +141,20 @@ def info(context: typer.Context, as_json: AsJson = False) -> int:
     return info(_load(context, quiet=True).settings, as_json=as_json)
 
 
+def _protected(loaded: Loaded) -> Loaded:
+    streams.protect(loaded.settings.redactor)
+    return loaded
+
+
 def _load(context: typer.Context, *, quiet: bool = False, half_account: bool = False) -> Loaded:
     options: _Globals = context.obj
-    loaded = load(options.overrides, options.env_file, half_account=half_account)
+    try:
+        loaded = _protected(load(options.overrides, options.env_file, half_account=half_account))
+    except SettingsError as error:
+        if error.readable:
+            streams.protect(error.readable.redactor)
+            logs.configure(error.readable.log_level, error.readable.log_format, quiet=quiet)
+        raise
     logs.configure(loaded.settings.log_level, loaded.settings.log_format, quiet=quiet)
     _log.debug("Archivo de configuración: %s", loaded.file or "ninguno")
     for notice in loaded.notices:
@@ -181,8 +198,11 @@ def main(arguments: Sequence[str] | None = None, started: float | None = None) -
             standalone_mode=False,
             obj=time.monotonic() if started is None else started,
         )
+    except NoArgsIsHelpError as error:
+        streams.tell(error.format_message())
+        return ExitCode.USAGE
     except typer.TyperException as error:
-        streams.complain(explain(error))
+        streams.complain(*explain(error))
         return ExitCode.USAGE
     except typer.Abort:
         return 128 + signal.SIGINT

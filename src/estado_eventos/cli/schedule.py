@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 
 from estado_eventos.cli.options import Api, DryInstall, Interval, Name, Scheduler, StatusAsJson, User, Which
-from estado_eventos.cli.spanish import SpanishCommand, SpanishGroup
+from estado_eventos.cli.spanish import SpanishCommand, SpanishGroup, require_command
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.output import streams
 from estado_eventos.output.summary import render
@@ -20,8 +20,10 @@ app = typer.Typer(
     cls=SpanishGroup,
     rich_markup_mode=None,
     no_args_is_help=True,
+    invoke_without_command=True,
     help="Lo que ejecuta el programa a su hora: systemd o cron.",
 )
+app.callback()(require_command)
 
 
 class _Actions(Protocol):
@@ -84,8 +86,8 @@ def install(
     from estado_eventos.schedule.job import with_settings
 
     job = with_settings(_job(context, which, name, user=user), interval, api=api)
-    _actions(which).install(job, _steps(dry_run))
     streams.write(f"! {warning}" for warning in job.warnings)
+    _actions(which).install(job, _steps(dry_run))
     return ExitCode.OK
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from estado_eventos.backend.account import Account, account_of
-from estado_eventos.backend.auth import cache_of
 from estado_eventos.backend.token import Token, spoken_token
+from estado_eventos.backend.token_cache import cache_of
 from estado_eventos.config.settings import Settings, SettingsError
 from estado_eventos.config.sources import Loaded
 from estado_eventos.domain.exit_codes import ExitCode
@@ -20,7 +20,7 @@ _NOTHING = "No hay token ni cuenta: ponga BACKEND_EMAIL y BACKEND_PASSWORD, o BA
 def issue(settings: Settings) -> ExitCode:
     """Inicia sesión y escribe el token solo en la salida; lo demás va a stderr. Lanza `BackendError`."""
     fresh = sign_in(settings, _account(settings), new_run_id())
-    streams.write([fresh.text])
+    streams.write_secret(fresh.text)
     streams.tell(f"Token nuevo: {spoken_token(fresh, datetime.now(UTC))}.")
     return ExitCode.OK
 

@@ -5,8 +5,8 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dotenv.parser import Binding, parse_stream
 
@@ -32,16 +32,18 @@ _QUOTED = re.compile(r"""'([^']*)'?|"((?:\\.|[^"\\])*)"?""", re.DOTALL)
 _MAX_BYTES = 1 << 20
 
 
-def read_env_file(path: Path, *, trusted_only: bool = False) -> dict[str, str | None]:
+def read_env_file(path: Path, *, trusted_only: bool = False, lenient: bool = False) -> dict[str, str | None]:
     """Las variables de un archivo `.env`, según python-dotenv; con `trusted_only`, solo si es de fiar.
 
-    Lanza `OSError`, o `SettingsError` si no se entiende una línea que nombra una de las nuestras.
+    Lanza `OSError`, o `SettingsError` si no se entiende una línea que nombra una de las nuestras; con `lenient`, se la
+    salta.
     """
     values: dict[str, str | None] = {}
     text = _decode(path, _read_trusted(path) if trusted_only else _read(path))
     for binding in parse_stream(io.StringIO(text)):
-        if binding.error and any(name in binding.original.string.lower() for name in Settings.model_fields):
-            raise SettingsError([f"{path}, línea {binding.original.line}: no se entiende."])
+        ours = any(name in binding.original.string.lower() for name in Settings.model_fields)
+        if binding.error and ours and not lenient:
+            raise SettingsError([f"{path}, línea {line_of(binding)}: no se entiende{_quote_hint(binding)}."])
         if binding.key is not None:
             values[binding.key] = binding.value
     return values
@@ -92,8 +94,16 @@ def _decode(path: Path, raw: bytes) -> str:
         raise SettingsError([f"{path}: no es texto UTF-8."]) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+def _quote_hint(binding: Binding) -> str:
+    """Qué pasa con las comillas de una línea que no se entiende; nunca lo que dice."""
+    if not re.search(r"=[ \t]*['\"]", binding.original.string):
+        return ""
+    return (
+        ": las comillas del valor no cierran, o detrás de ellas hay algo más. Rodéelo de comillas que no lleve dentro"
+    )
+
+
+class Difference(NamedTuple):
     """Una variable que systemd leería de otra manera: en qué línea está, por qué y cómo se escribe para los dos."""
 
     line: int
@@ -113,7 +123,7 @@ def differences(text: str) -> Iterator[Difference]:
     for name, binding in ours.items():
         if binding.value and binding.value != theirs.get(name):
             reason, cure = _explain(binding, theirs.get(name))
-            yield Difference(_line(binding), name, reason, cure)
+            yield Difference(line_of(binding), name, reason, cure)
 
 
 def _explain(binding: Binding, theirs: str | None) -> tuple[str, str]:
@@ -129,7 +139,7 @@ def _explain(binding: Binding, theirs: str | None) -> tuple[str, str]:
     )
 
 
-def _line(binding: Binding) -> int:
+def line_of(binding: Binding) -> int:
     """La línea de la variable: la que da python-dotenv es la de los huecos que tiene delante."""
     text = binding.original.string
     gap = text[: len(text) - len(text.lstrip())]

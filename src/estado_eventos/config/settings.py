@@ -3,15 +3,18 @@
 import logging
 from collections.abc import Callable
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from estado_eventos.config.redactor import Redactor
 from estado_eventos.config.values import (
     BaseUrl,
     BearerToken,
     FilePath,
+    HeartbeatUrl,
     ListenHost,
     Lower,
     OriginPath,
@@ -47,12 +50,18 @@ class LogFormat(StrEnum):
 
 
 class SettingsError(Exception):
-    """La configuración no vale. `problems` son frases para una persona, una por variable."""
+    """La configuración no vale. `problems` son frases para una persona, una por variable; `hint`, qué hacer.
 
-    def __init__(self, problems: list[str]) -> None:
+    `readable` es lo que aun así se entiende de cómo contarlo (registro y monitores); lo demás, de fábrica.
+    """
+
+    readable: "Settings | None" = None
+
+    def __init__(self, problems: list[str], hint: str = "") -> None:
         """Guarda las frases; ninguna contiene el valor equivocado, que puede ser secreto."""
         super().__init__(" ".join(problems))
         self.problems = problems
+        self.hint = hint
 
 
 class Settings(BaseSettings):
@@ -84,7 +93,7 @@ class Settings(BaseSettings):
     shard_count: int | None = Field(default=None, ge=1, le=MAX_SHARDS)
     job_completion_index: int | None = Field(default=None, ge=0)
     metrics_file: FilePath | None = None
-    heartbeat_url: SecretUrl | None = None
+    heartbeat_url: HeartbeatUrl | None = None
     report_file: FilePath | None = None
     finish_follow_up: OriginPath | None = None
     follow_up_directory: FilePath | None = None
@@ -133,6 +142,16 @@ class Settings(BaseSettings):
             if index is not None and count is not None and index >= count:
                 raise ValueError("JOB_COMPLETION_INDEX: se cuenta desde 0 y tiene que ser menor que SHARD_COUNT.")
         return self
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Quien sabe todos los secretos de este proceso: los de aquí, y los tokens que se le vayan diciendo."""
+        secrets = (self.backend_jwt_token, self.backend_email, self.backend_password)
+        urls = (self.backend_proxy, self.heartbeat_url)
+        return Redactor(
+            (secret.get_secret_value() for secret in secrets if secret),
+            (url.get_secret_value() for url in urls if url),
+        )
 
     @property
     def part(self) -> Shard:

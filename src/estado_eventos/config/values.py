@@ -1,5 +1,6 @@
 """Qué vale en cada variable: se entiende, se limpia o se dice por qué no vale."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,10 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator, SecretStr
 
 from estado_eventos.domain.shard import Shard
 from estado_eventos.domain.text import is_name, is_token
+
+HEARTBEAT_FIELDS = ("status", "state", "exit_code", "message", "duration_ms", "run_id")
+"""Lo que se puede dejar por rellenar, entre llaves, en `HEARTBEAT_URL`."""
+HEARTBEAT_FIELD = re.compile(rf"\{{({'|'.join(HEARTBEAT_FIELDS)})\}}")
 
 
 def _stripped(value: object) -> object:
@@ -42,6 +47,13 @@ def _is_host(url: httpx.URL) -> bool:
     """Si el nombre del servidor se puede buscar: los hay que caben en una URL y no en el DNS (RFC 1035 §2.3.4)."""
     host = url.raw_host.decode("ascii").removesuffix(".")
     return len(host) < 254 and all(0 < len(label) < 64 for label in host.split("."))
+
+
+def _heartbeat_url(value: SecretStr) -> SecretStr:
+    if re.search(r"[{}]", HEARTBEAT_FIELD.sub("", value.get_secret_value())):
+        names = ", ".join(f"{{{name}}}" for name in HEARTBEAT_FIELDS)
+        raise ValueError(f"entre llaves solo admite {names}")
+    return _secret_url(value)
 
 
 def _header_value(value: SecretStr) -> SecretStr:
@@ -94,6 +106,7 @@ Upper = BeforeValidator(_upper)
 Lower = BeforeValidator(_lower)
 BaseUrl = Annotated[str, BeforeValidator(_stripped), AfterValidator(_base_url)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+HeartbeatUrl = Annotated[SecretStr, AfterValidator(_heartbeat_url)]
 OriginPath = Annotated[str, BeforeValidator(_stripped), AfterValidator(_origin_path)]
 BearerToken = Annotated[SecretStr, AfterValidator(_header_value)]
 FilePath = Annotated[Path, AfterValidator(_file_path)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from estado_eventos.domain.exit_codes import ExitCode, gravest
 from estado_eventos.domain.shard import WHOLE, Shard
-from estado_eventos.domain.text import printable
+from estado_eventos.domain.text import printable, utc_text
 from estado_eventos.domain.transitions import Event, Transition
 
 SCHEMA = 1
@@ -49,7 +49,7 @@ class Outcome:
         event_id = self.event.id
         return {
             "id": printable(event_id, 64) if isinstance(event_id, str) else event_id,
-            "due_at": due_at.isoformat() if due_at else None,
+            "due_at": utc_text(due_at) if due_at else None,
             "result": self.result.value,
             "status": self.status,
             "attempts": self.attempts,

@@ -1,6 +1,8 @@
 """Texto para una persona: lo ajeno, sin peligro, y los tiempos, en palabras."""
 
+import errno
 import re
+from datetime import UTC, datetime
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")
 
@@ -26,6 +28,44 @@ def printable(text: str, limit: int = 300) -> str:
     head = text[: limit * 4]
     line = " ".join("".join(char if char.isprintable() else " " for char in head).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+_OS_ERRORS = {
+    errno.EACCES: "no hay permiso",
+    errno.EPERM: "no hay permiso",
+    errno.EISDIR: "es un directorio",
+    errno.ENOTDIR: "en su ruta hay algo que no es un directorio",
+    errno.ENOENT: "no existe",
+    errno.ELOOP: "es un enlace",
+    errno.ENOSPC: "no queda sitio en el disco",
+    errno.EDQUOT: "no queda cuota de disco",
+    errno.EROFS: "el sistema de archivos es de solo lectura",
+    errno.ENAMETOOLONG: "su nombre es demasiado largo",
+    errno.EADDRNOTAVAIL: "esa dirección no es de esta máquina",
+    errno.ENXIO: "no es un archivo normal",
+}
+
+
+def spoken_os_error(error: OSError) -> str:
+    """Por qué el sistema no deja, en palabras."""
+    return _OS_ERRORS.get(error.errno or 0) or printable(str(error.strerror or error))
+
+
+def spoken_moment(moment: datetime) -> str:
+    """Un instante para una persona: en la hora de esta máquina, sin fracciones."""
+    try:
+        return moment.astimezone().isoformat(sep=" ", timespec="seconds")[:19]
+    except (OverflowError, ValueError, OSError):
+        # En los años 1 y 9999 no caben todas las zonas.
+        return moment.isoformat(sep=" ", timespec="seconds")[:19]
+
+
+def utc_text(moment: datetime) -> str:
+    """Un instante para un programa: en UTC y como lo quiere ISO 8601."""
+    try:
+        return moment.astimezone(UTC).isoformat()
+    except (OverflowError, ValueError):
+        return moment.isoformat()
 
 
 def spoken_lag(seconds: float | None) -> str:

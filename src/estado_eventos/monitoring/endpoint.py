@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
-from pathlib import Path
 from urllib.parse import unquote
 
 import h11
@@ -21,6 +20,7 @@ from estado_eventos import __version__
 from estado_eventos.domain.exit_codes import spoken_code
 from estado_eventos.domain.report import REPORT_HEAD_BYTES, read_last_report
 from estado_eventos.domain.text import spoken_lag
+from estado_eventos.monitoring.handover import EndpointConfig
 from estado_eventos.output.files import read_file
 
 MAX_REQUEST_BYTES = 16 * 1024
@@ -31,14 +31,8 @@ _BEGINNING = re.compile(rb"[!-~]+( [!-~]*){0,2}\r?|[!-~]+ [!-~]+ HTTP/\d\.\d\r?\
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointConfig:
-    """De dónde salen las respuestas. Con `problem`, lo único que se contesta es que no se puede y por qué."""
-
-    interval_seconds: int = 60
-    report_file: Path | None = None
-    metrics_file: Path | None = None
-    problem: str | None = None
+ConfigSource = Callable[[], EndpointConfig]
+"""Quien dice, a cada petición, de dónde sale la respuesta."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,7 @@ class _Answer:
 class Exchange:
     """Una petición, que llega a trozos, y su respuesta; ni el cuerpo ni lo que venga detrás la cambian."""
 
-    def __init__(self, config: EndpointConfig) -> None:
+    def __init__(self, config: ConfigSource) -> None:
         """Aún no ha llegado nada."""
         self._config = config
         self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_REQUEST_BYTES - 1)
@@ -74,7 +68,7 @@ class Exchange:
             return self._written(_error(status, "no es una petición que se entienda"))
         if request is None:
             return None
-        return self._written(_answer(request, self._config), with_body=request.method != b"HEAD")
+        return self._written(_answer(request, self._config()), with_body=request.method != b"HEAD")
 
     def _read(self, chunk: bytes) -> h11.Request | None:
         self._connection.receive_data(chunk[: self._room])
@@ -109,7 +103,7 @@ def _answer(request: h11.Request, config: EndpointConfig) -> _Answer:
     route = _ROUTES.get(unquote(path).removesuffix("/"))
     if route is None:
         return _error(HTTPStatus.NOT_FOUND, "aquí no hay nada; pruebe /health, / o /metrics")
-    return _error(HTTPStatus.SERVICE_UNAVAILABLE, config.problem) if config.problem else route(config)
+    return route(config)
 
 
 def service_info(interval_seconds: int) -> dict[str, str | int]:
@@ -156,7 +150,7 @@ def _unreadable(reason: str | None) -> _Answer:
 
 def _metrics(config: EndpointConfig) -> _Answer:
     if config.metrics_file is None:
-        return _error(HTTPStatus.NOT_FOUND, "no se guardan métricas: falta METRICS_FILE")
+        return _error(HTTPStatus.NOT_FOUND, "no se guardan métricas: falta METRICS_FILE, o una pasada con ella")
     try:
         body = read_file(config.metrics_file, MAX_METRICS_BYTES + 1)
     except FileNotFoundError:

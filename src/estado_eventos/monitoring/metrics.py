@@ -1,153 +1,193 @@
-"""Las métricas de la última pasada, en el formato de texto de Prometheus."""
+"""Las métricas de una pasada: lo que dijo la última y lo que suman todas."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import Collector
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 
 from estado_eventos import __version__
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Report, Result, TransitionReport
 from estado_eventos.domain.transitions import TRANSITIONS, Transition
-
-_PREFIX = "estado_eventos_"
-_RESULTS = (Result.DONE, Result.ALREADY_DONE, Result.FAILED, Result.SKIPPED)
-_RUN = "last_run_timestamp_seconds"
-_SUCCESS = "last_success_timestamp_seconds"
-_DURATION = "last_duration_seconds"
-_EXIT_CODE = "last_exit_code"
-_EVENTS = "last_events"
-_MAX_LAG = "last_max_lag_seconds"
-_PART_SUCCESS = "last_transition_success_timestamp_seconds"
-_TOKEN = "token_expiry_timestamp_seconds"  # noqa: S105  Es el nombre de una métrica.
-_BUILD = "build_info"
+from estado_eventos.monitoring.textfile import Family, Labels, Sample, Textfile
 
 NEVER = 0.0
 """La hora de un éxito que no ha habido: la alerta de «sin éxito» salta también donde nunca lo hubo."""
 
-Samples = Mapping[tuple[str, str, str], float]
-"""El valor de cada serie por el nombre de su métrica, sin prefijo, y sus etiquetas `transition` y `result`."""
+BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, math.inf)
+"""Los retrasos que se distinguen, en segundos. 1 es «a su hora»."""
+
+_RESULTS = (Result.DONE, Result.ALREADY_DONE, Result.FAILED, Result.SKIPPED)
+_MOVED = {Result.DONE, Result.ALREADY_DONE}
+_RUN = Family("last_run_timestamp_seconds", "gauge", "Cuándo acabó la última pasada.")
+_SUCCESS = Family(
+    "last_success_timestamp_seconds",
+    "gauge",
+    "Cuándo acabó la última pasada que salió bien; 0 si no se sabe de ninguna.",
+)
+_PART_SUCCESS = Family(
+    "last_transition_success_timestamp_seconds",
+    "gauge",
+    "Cuándo acabó la última pasada en que la transición salió bien; 0 si no se sabe de ninguna.",
+)
+_DURATION = Family("last_duration_seconds", "gauge", "Cuánto duró la última pasada.")
+_EXIT_CODE = Family("last_exit_code", "gauge", "El código de salida de la última pasada.")
+_LAST_EVENTS = Family("last_events", "gauge", "Cuántos eventos acabaron de cada manera en la última pasada.")
+_MAX_LAG = Family(
+    "last_max_lag_seconds",
+    "gauge",
+    "El mayor retraso de los eventos de la última pasada; 0 si no había ninguno. Falta si no se pudo leer la lista.",
+)
+_CLOCK = Family("clock_offset_seconds", "gauge", "El reloj del backend menos el de esta máquina; falta si no se sabe.")
+_TOKEN = Family("token_expiry_timestamp_seconds", "gauge", "Cuándo caduca el token de la última pasada.")
+_OWED = Family("follow_ups_owed", "gauge", "Cuántos eventos finalizados faltan por avisar al backend.")
+_BUILD = Family("build_info", "gauge", "Siempre 1; la versión del programa va en su etiqueta.")
+_EVENTS = Family("events_total", "counter", "Cuántos eventos han acabado de cada manera.")
+_PASSES = Family("passes_total", "counter", "Cuántas pasadas han acabado con cada código de salida.")
+_STANDBY = Family("standby_events_total", "counter", "Cuántos eventos ha movido esta máquina, que es la de repuesto.")
+_FOLLOW_UPS = Family("follow_ups_total", "counter", "Cuántos avisos de evento finalizado se han dado o se han dejado.")
+_LAG = Family("lag_seconds", "histogram", "Cuánto se retrasó cada evento que cambió de estado.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Lo último que se sabe de una transición."""
+def text(report: Report, transitions: Sequence[Transition], owner: Mapping[str, str], old: str) -> bytes:
+    """El archivo de métricas tras una pasada por `transitions` del trabajo `owner`; `old` es el anterior, valga o no.
 
-    events: Mapping[Result, float]
-    max_lag_seconds: float
-    success: float
-
-
-def text(report: Report, transitions: Sequence[Transition], old: str) -> bytes:
-    """El archivo de métricas tras una pasada por `transitions`; `old` es el anterior, valga o no.
-
-    De él salen la hora del último éxito, si esta pasada no lo fue, y lo que dejó dicho la última pasada de las
-    transiciones que esta no tocaba: `start` y `finish` pueden ser dos trabajos con el mismo archivo.
+    De él salen las cuentas, la hora del último éxito, si esta pasada no lo fue, y lo que dejó dicho la última pasada de
+    las transiciones que esta no tocaba: `start` y `finish` pueden ser dos mandatos del mismo trabajo.
     """
-    samples = _read(old)
-    ended = report.started_at.timestamp() + report.duration_seconds
-    # Otro trabajo pudo acabar después que este y escribir antes.
-    now = max(ended, datetime.now(UTC).timestamp())
-    fresh = {part.transition.name: part for part in report.transitions}
-    parts: dict[str, _Part] = {}
-    for transition in TRANSITIONS:
-        name = transition.name
-        if transition in transitions:
-            parts[name] = _part(fresh.get(name), ended, _moment(samples, now, _PART_SUCCESS, name))
-        elif (_PART_SUCCESS, name, "") in samples:
-            parts[name] = _old_part(samples, name, now)
-    if report.exit_code is ExitCode.OK:
-        # Que una mitad vaya bien no puede tapar que la otra, en su propio trabajo, lleve horas fallando.
-        success = min(part.success for part in parts.values())
-    else:
-        success = _moment(samples, now, _SUCCESS)
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector((*_of_pass(report, ended, success), *_of_parts(parts))))
-    return generate_latest(registry)
+    file = Textfile.read(old, owner)
+    return file.replaced_by((*_of_pass(report, transitions, file), *_of_parts(report, transitions, file)))
 
 
-def _part(part: TransitionReport | None, ended: float, old_success: float) -> _Part:
-    """Lo que dio de sí esta pasada; `None` es que no llegó a empezar."""
-    if part is None:
-        return _Part(dict.fromkeys(_RESULTS, 0.0), 0.0, old_success)
-    return _Part(
-        {result: float(part.count(result)) for result in _RESULTS},
-        part.max_lag_seconds or 0.0,
-        ended if part.code is ExitCode.OK else old_success,
-    )
-
-
-def _old_part(samples: Samples, name: str, now: float) -> _Part:
-    return _Part(
-        {result: samples.get((_EVENTS, name, result.value), 0.0) for result in _RESULTS},
-        samples.get((_MAX_LAG, name, ""), 0.0),
-        _moment(samples, now, _PART_SUCCESS, name),
-    )
-
-
-def _moment(samples: Samples, now: float, metric: str, transition: str = "") -> float:
-    """Una hora del archivo anterior; una que aún no ha llegado es de un reloj que iba mal y no vale."""
-    value = samples.get((metric, transition, ""), NEVER)
-    return value if NEVER <= value <= now else NEVER
-
-
-def _of_pass(report: Report, ended: float, success: float) -> Iterator[GaugeMetricFamily]:
-    yield _gauge(_RUN, "Cuándo acabó la última pasada.", {(): ended})
-    yield _gauge(_SUCCESS, "Cuándo acabó la última pasada que salió bien; 0 si no se sabe de ninguna.", {(): success})
-    yield _gauge(_DURATION, "Cuánto duró la última pasada.", {(): report.duration_seconds})
-    yield _gauge(_EXIT_CODE, "El código de salida de la última pasada.", {(): int(report.exit_code)})
+def _of_pass(report: Report, transitions: Sequence[Transition], file: Textfile) -> Iterator[Sample]:
+    ended = _ended(report)
+    yield Sample(_RUN, max(ended, _moment(file, ended, _RUN)))
+    yield Sample(_SUCCESS, _success(report, transitions, file))
+    yield Sample(_DURATION, report.duration_seconds)
+    yield Sample(_EXIT_CODE, int(report.exit_code))
+    if report.clock_offset_seconds is not None:
+        yield Sample(_CLOCK, report.clock_offset_seconds)
     if report.token_expires_at:
-        yield _gauge(_TOKEN, "Cuándo caduca el token de la última pasada.", {(): report.token_expires_at.timestamp()})
-    yield _gauge(_BUILD, "Siempre 1; la versión del programa va en su etiqueta.", {(__version__,): 1}, "version")
+        yield Sample(_TOKEN, report.token_expires_at.timestamp())
+    yield Sample(_BUILD, 1, _labels(version=__version__))
+    for code in ExitCode:
+        if code is not ExitCode.USAGE:
+            labels = _labels(exit_code=str(int(code)))
+            yield _counter(file, _PASSES, labels, report.exit_code is code)
+    yield from _of_follow_ups(report, file)
 
 
-def _of_parts(parts: Mapping[str, _Part]) -> Iterator[GaugeMetricFamily]:
-    yield _gauge(
-        _EVENTS,
-        "Cuántos eventos acabaron de cada manera en la última pasada.",
-        {(name, result.value): count for name, part in parts.items() for result, count in part.events.items()},
-        *("transition", "result"),
-    )
-    yield _gauge(
-        _MAX_LAG,
-        "El mayor retraso de los eventos de la última pasada; 0 si no había ninguno.",
-        {(name,): part.max_lag_seconds for name, part in parts.items()},
-        "transition",
-    )
-    yield _gauge(
-        _PART_SUCCESS,
-        "Cuándo acabó la última pasada en que la transición salió bien; 0 si no se sabe de ninguna.",
-        {(name,): part.success for name, part in parts.items()},
-        "transition",
-    )
+def _of_follow_ups(report: Report, file: Textfile) -> Iterator[Sample]:
+    told = [part.follow_ups for part in report.transitions if part.follow_ups]
+    owed = float(sum(each.owed for each in told)) if told else file.value(_OWED.name)
+    if owed is None:
+        return
+    yield Sample(_OWED, owed)
+    yield _counter(file, _FOLLOW_UPS, _labels(result="told"), sum(each.told for each in told))
+    yield _counter(file, _FOLLOW_UPS, _labels(result="given_up"), sum(each.given_up for each in told))
 
 
-def _gauge(name: str, meaning: str, values: Mapping[tuple[str, ...], float], *labels: str) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(_PREFIX + name, meaning, labels=labels)
-    for key, value in values.items():
-        family.add_metric(key, value)
-    return family
+def _of_parts(report: Report, transitions: Sequence[Transition], file: Textfile) -> Iterator[Sample]:
+    fresh = {part.transition: part for part in report.transitions}
+    for transition in TRANSITIONS:
+        labels = _labels(transition=transition.name)
+        known = file.value(_PART_SUCCESS.name, labels) is not None
+        if transition not in transitions and not known:
+            continue
+        # Una pasada que no llegó a empezar es una transición de la que no se sabe nada.
+        part = fresh.get(transition, TransitionReport(transition, code=ExitCode.TEMPFAIL))
+        yield Sample(_PART_SUCCESS, _part_success(report, transition, file), labels)
+        counted = {result: part.count(result) for result in _RESULTS}
+        for result, count in counted.items():
+            each = _labels(transition=transition.name, result=result.value)
+            now = count if transition in transitions else file.value(_LAST_EVENTS.name, each) or 0.0
+            yield Sample(_LAST_EVENTS, now, each)
+            yield _counter(file, _EVENTS, each, count)
+        lag = _known_lag(part) if transition in transitions else file.value(_MAX_LAG.name, labels)
+        if lag is not None:
+            yield Sample(_MAX_LAG, lag, labels)
+        if report.standby_seconds or file.value(_STANDBY.name, labels) is not None:
+            yield _counter(file, _STANDBY, labels, part.count(Result.DONE) if report.standby_seconds else 0)
+        yield from _histogram(file, part, labels)
 
 
-class _Collector(Collector):
-    def __init__(self, families: Iterable[GaugeMetricFamily]) -> None:
-        self._families = tuple(families)
+def _known_lag(part: TransitionReport) -> float | None:
+    """El mayor retraso; `None` si la lista no se pudo leer, que no es lo mismo que no haber ninguno."""
+    if part.max_lag_seconds is None and part.code in {ExitCode.OK, ExitCode.FAILED}:
+        return 0.0
+    return part.max_lag_seconds
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        return self._families
+
+def _success(report: Report, transitions: Sequence[Transition], file: Textfile) -> float:
+    """Cuándo fue el último éxito; una hora ya dicha nunca se atrasa."""
+    last = _moment(file, _ended(report), _SUCCESS)
+    if report.exit_code is not ExitCode.OK:
+        return last
+    # Que una mitad vaya bien no puede tapar que la otra, en su propio mandato, lleve horas fallando.
+    halves = [
+        _part_success(report, transition, file)
+        for transition in TRANSITIONS
+        if transition in transitions or file.value(_PART_SUCCESS.name, _labels(transition=transition.name)) is not None
+    ]
+    return max(last, min(halves))
 
 
-def _read(old: str) -> Samples:
-    """Las series de un archivo de métricas, o ninguna si no se entiende."""
-    try:
-        return {
-            (name.removeprefix(_PREFIX), labels.get("transition", ""), labels.get("result", "")): value
-            for family in text_string_to_metric_families(old)
-            for name, labels, value, *_ in family.samples
-        }
-    except Exception:  # noqa: BLE001  El analizador no dice qué lanza, y de un archivo estropeado no depende nada.
-        return {}
+def _part_success(report: Report, transition: Transition, file: Textfile) -> float:
+    ended = _ended(report)
+    last = _moment(file, ended, _PART_SUCCESS, _labels(transition=transition.name))
+    well = any(part.transition is transition and part.code is ExitCode.OK for part in report.transitions)
+    return max(last, ended) if well else last
+
+
+def _moment(file: Textfile, ended: float, family: Family, labels: Labels = frozenset()) -> float:
+    """Una hora del archivo anterior. Una que aún no ha llegado, de un reloj que iba mal, es ahora."""
+    value = file.value(family.name, labels)
+    if value is None or not NEVER <= value < math.inf:
+        return NEVER
+    # Otro trabajo pudo acabar después que este y escribir antes.
+    return min(value, max(ended, file.read_at))
+
+
+def _ended(report: Report) -> float:
+    return report.started_at.timestamp() + report.duration_seconds
+
+
+def _counter(file: Textfile, family: Family, labels: Labels, more: float) -> Sample:
+    return Sample(family, _count(file.value(family.name, labels)) + more, labels)
+
+
+def _count(value: float | None) -> float:
+    """Una cuenta del archivo anterior; 0 si no puede serlo."""
+    return value if value is not None and 0 <= value < math.inf else 0.0
+
+
+def _histogram(file: Textfile, part: TransitionReport, labels: Labels) -> Iterator[Sample]:
+    """Los retrasos de lo que cambió de estado, con los de antes; lo que se adelantó, por un reloj, no se retrasó."""
+    totals, seconds = _old_histogram(file, labels)
+    for outcome in part.outcomes:
+        if outcome.result in _MOVED and outcome.lag_seconds is not None:
+            lag = max(0.0, outcome.lag_seconds)
+            seconds += lag
+            for index in range(bisect_left(BUCKETS, lag), len(BUCKETS)):
+                totals[index] += 1
+    for bound, total in zip(BUCKETS, totals, strict=True):
+        yield Sample(_LAG, total, labels | _labels(le=written(bound)), "_bucket")
+    yield Sample(_LAG, totals[-1], labels, "_count")
+    yield Sample(_LAG, seconds, labels, "_sum")
+
+
+def _old_histogram(file: Textfile, labels: Labels) -> tuple[list[float], float]:
+    """Cuántos iban hasta cada retraso y lo que sumaban; desde cero, si no cuadra."""
+    name = _LAG.name
+    totals = [_count(file.value(f"{name}_bucket", labels | _labels(le=written(bound)))) for bound in BUCKETS]
+    if totals != sorted(totals) or totals[-1] != file.value(f"{name}_count", labels):
+        return [0.0] * len(BUCKETS), 0.0
+    return totals, _count(file.value(f"{name}_sum", labels))
+
+
+def written(bound: float) -> str:
+    """Como escribe Prometheus un límite."""
+    return "+Inf" if bound == math.inf else str(bound)
+
+
+def _labels(**labels: str) -> Labels:
+    return frozenset(labels.items())

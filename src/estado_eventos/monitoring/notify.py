@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ from estado_eventos.config.settings import Settings
 from estado_eventos.domain.report import Report
 from estado_eventos.domain.text import printable
 from estado_eventos.domain.transitions import Transition
+from estado_eventos.monitoring.handover import EndpointConfig, handover_file
 from estado_eventos.output.files import check_replaceable, read_file, update_file
 from estado_eventos.output.streams import json_line
 from estado_eventos.reconcile.signals import RELEASE_SECONDS, Signals
@@ -25,7 +27,7 @@ _ENDING_SECONDS = 4.0
 """Cuánto después de una señal tienen que haber acabado. El contrato dice 4,5 s para todo: el resto es para salir."""
 _LEAST_SECONDS = 0.3
 _FILES_SECONDS = 1.0
-_MAX_OLD_BYTES = 16 << 10
+_MAX_OLD_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
 
 
@@ -65,15 +67,12 @@ def _budget(signals: Signals) -> float:
 
 
 def _files(report: Report, transitions: Sequence[Transition], settings: Settings) -> list[_Monitor]:
-    renderings = (
-        ("METRICS_FILE", settings.metrics_file, lambda path: _metrics(path, report, transitions)),
-        ("REPORT_FILE", settings.report_file, lambda _: f"{json_line(report.to_dict())}\n".encode()),
+    savers = (
+        ("METRICS_FILE", settings.metrics_file, partial(_save_metrics, report, transitions, settings)),
+        ("REPORT_FILE", settings.report_file, partial(_save_report, report)),
+        ("STATE_DIRECTORY", handover_file(os.environ), partial(_leave, settings)),
     )
-    return [
-        _Monitor(variable, partial(asyncio.to_thread, _save, path, content))
-        for variable, path, content in renderings
-        if path
-    ]
+    return [_Monitor(variable, partial(asyncio.to_thread, save, path)) for variable, path, save in savers if path]
 
 
 def _heartbeat(report: Report, settings: Settings) -> _Monitor | None:
@@ -109,11 +108,22 @@ async def _tell(monitor: _Monitor) -> None:
         _log.warning("%s: %s", monitor.variable, problem)
 
 
-def _metrics(path: Path, report: Report, transitions: Sequence[Transition]) -> bytes:
-    # Importar prometheus_client cuesta más que todo lo demás: solo si se usa.
+def _save_metrics(report: Report, transitions: Sequence[Transition], settings: Settings, path: Path) -> str | None:
+    # Importar prometheus_client cuesta más que todo lo demás: solo si se usa, y antes de que otros esperen por este.
     from estado_eventos.monitoring import metrics
 
-    return metrics.text(report, transitions, _read_old(path))
+    owner = {"name": settings.schedule_name, "shard": str(settings.part)}
+    return _save(path, lambda: metrics.text(report, transitions, owner, _read_old(path)))
+
+
+def _save_report(report: Report, path: Path) -> str | None:
+    return _save(path, f"{json_line(report.to_dict())}\n".encode)
+
+
+def _leave(settings: Settings, path: Path) -> str | None:
+    """Lo que necesita saber quien contesta por HTTP, si no está ya."""
+    left = EndpointConfig(settings.scheduler_interval_seconds, settings.report_file, settings.metrics_file).to_json()
+    return None if _read_old(path).encode() == left else _save(path, lambda: left)
 
 
 def _read_old(path: Path) -> str:
@@ -123,11 +133,11 @@ def _read_old(path: Path) -> str:
         return ""
 
 
-def _save(path: Path, content: Callable[[Path], bytes]) -> str | None:
+def _save(path: Path, content: Callable[[], bytes]) -> str | None:
     """Pone en `path` ese contenido; devuelve por qué no se pudo."""
     try:
         check_replaceable(path)
-        update_file(path, partial(content, path), 0o644)
+        update_file(path, content, 0o644)
     except OSError as error:
         return f"no se puede escribir en {path}: {printable(str(error.strerror or error))}"
     return None

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from estado_eventos.monitoring.endpoint import MAX_REQUEST_BYTES, EndpointConfig, Exchange
+from estado_eventos.monitoring.endpoint import MAX_REQUEST_BYTES, ConfigSource, Exchange
 
 IDLE_SECONDS = 10.0
 EXCHANGE_SECONDS = 5.0  # De la primera lectura al adiós, por despacio que vaya el cliente.
@@ -39,13 +39,13 @@ def origin_of(family: int, address: str) -> str | bytes:
     return packed if packed.startswith(_MAPPED_IPV4) else packed[:8]
 
 
-def serve(listeners: Sequence[socket.socket], config: EndpointConfig, idle_seconds: float = IDLE_SECONDS) -> None:
+def serve(listeners: Sequence[socket.socket], config: ConfigSource, idle_seconds: float = IDLE_SECONDS) -> None:
     """Contesta a lo que llega por los sockets, hasta que pasan `idle_seconds` sin ninguna conexión."""
     asyncio.run(_Server(config, idle_seconds).run(listeners))
 
 
 class _Server:
-    def __init__(self, config: EndpointConfig, idle_seconds: float) -> None:
+    def __init__(self, config: ConfigSource, idle_seconds: float) -> None:
         self._config = config
         self._idle_seconds = idle_seconds
         self._listeners: Sequence[socket.socket] = ()
@@ -120,7 +120,7 @@ class _Server:
                 self._wait_for_somebody()
 
 
-async def _converse(connection: socket.socket, config: EndpointConfig) -> None:
+async def _converse(connection: socket.socket, config: ConfigSource) -> None:
     loop = asyncio.get_running_loop()
     exchange = Exchange(config)
     reply = None

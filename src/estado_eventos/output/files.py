@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-_WAIT_SECONDS = 1.0
+_WAIT_SECONDS = 2.0
 _RETRY_SECONDS = 0.01
 
 

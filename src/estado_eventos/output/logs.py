@@ -4,16 +4,23 @@ import logging
 import os
 import sys
 import time
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
 
+from estado_eventos import __version__
 from estado_eventos.config.settings import LogFormat, LogLevel
 from estado_eventos.domain.text import printable
-from estado_eventos.output.streams import json_line
+from estado_eventos.output.streams import PROGRAM, guarded, json_line
+
+run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
+"""La pasada de la que se habla, si se está haciendo una: en JSON, cada línea la lleva."""
 
 _log = logging.getLogger(__name__)
 _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 _COLORS = {"WARNING": "\033[33m", "ERROR": "\033[31m"}
 _MAX_LINE = 2000
+_OWN_ATTRIBUTES = vars(logging.makeLogRecord({})).keys()
 
 
 class _StderrHandler(logging.Handler):
@@ -30,10 +37,28 @@ class _StderrHandler(logging.Handler):
             return
 
 
+class _NoSecrets(logging.Filter):
+    """Quita de cada suceso, antes de que nadie le dé forma, lo que no debe verse: frase, cura y datos."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if (cleaned := guarded(message)) != message:
+            record.msg, record.args = cleaned, None
+        for name in vars(record).keys() - _OWN_ATTRIBUTES:
+            # Lo de `fields` solo sale en JSON, que se mira entero.
+            if isinstance(value := getattr(record, name), str):
+                setattr(record, name, guarded(value))
+        return True
+
+
 class _TextFormatter(logging.Formatter):
     """Una línea por suceso; si el suceso dice cómo se cura (`hint`), detrás."""
 
     hint_apart = False
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  Así se llama en `logging`.
+        """La pila de llamadas, que acaba en palabras que pueden ser de cualquiera."""
+        return guarded(super().formatException(ei))
 
     def format(self, record: logging.LogRecord) -> str:
         moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
@@ -61,24 +86,52 @@ class _TerminalFormatter(_TextFormatter):
 
 class _JournalFormatter(_TextFormatter):
     def format(self, record: logging.LogRecord) -> str:
-        priority = _PRIORITIES.get(record.levelname, 6)
-        return "\n".join(f"<{priority}>{line}" for line in self._lines(record))
+        return "\n".join(f"{_prefix(record)}{line}" for line in self._lines(record))
 
 
 class _JsonFormatter(_TextFormatter):
+    """Un objeto por suceso, con las claves de Elastic Common Schema, planas.
+
+    A mano y no con `ecs-logging`, que las anida y añade el proceso, el hilo y el archivo. Lo que un suceso lleva en
+    `fields` son claves.
+    """
+
+    def __init__(self, *, journal: bool) -> None:
+        super().__init__()
+        self._journal = journal
+
     def format(self, record: logging.LogRecord) -> str:
         message, *trace = self._lines(record)
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = {"time": moment.replace("+00:00", "Z"), "level": record.levelname, "message": message}
-        return json_line(line | ({"traceback": trace} if trace else {}), sys.stderr)
+        line = {
+            "@timestamp": moment.replace("+00:00", "Z"),
+            "log.level": record.levelname.lower(),
+            "message": message,
+            "ecs.version": "8.11.0",
+            "service.name": PROGRAM,
+            "service.version": __version__,
+            "log.logger": record.name,
+        }
+        if identity := run_id.get():
+            line["trace.id"] = identity
+        line |= getattr(record, "fields", {})
+        if trace:
+            line["error.stack_trace"] = "\n".join(trace)
+        return (_prefix(record) if self._journal else "") + json_line(line, sys.stderr)
+
+
+def _prefix(record: logging.LogRecord) -> str:
+    """La gravedad, como la lee el journal (sd-daemon(3))."""
+    return f"<{_PRIORITIES.get(record.levelname, 6)}>"
 
 
 def configure(level: LogLevel, log_format: LogFormat, *, quiet: bool = False) -> None:
     """Prepara el registro. Con `quiet` solo sale lo que va mal."""
     handler = _StderrHandler()
+    handler.addFilter(_NoSecrets())
     journal = _stderr_is_the_journal()
     if log_format is LogFormat.JSON:
-        handler.setFormatter(_JsonFormatter())
+        handler.setFormatter(_JsonFormatter(journal=journal))
     elif log_format in {LogFormat.JOURNAL, LogFormat.AUTO} and journal:
         handler.setFormatter(_JournalFormatter())
     else:

@@ -66,10 +66,11 @@ def _new_bar() -> "Progress":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        # Las líneas del registro que pasan por ella no se parten: lo de fuera no empieza ninguna.
+        console=Console(stderr=True, soft_wrap=True),
         transient=True,
     )

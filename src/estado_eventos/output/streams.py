@@ -8,7 +8,10 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 
+from estado_eventos.config.redactor import Redactor
+
 PROGRAM = "estado-eventos"
+_redactor = Redactor()
 
 
 def accept_any_text() -> None:
@@ -25,8 +28,28 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
     return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
+def protect(redactor: Redactor) -> None:
+    """Que de aquí en adelante no salga nada de lo que sabe `redactor`, tampoco lo que aún ha de saber."""
+    global _redactor  # noqa: PLW0603  Las salidas son del proceso, y lo que no puede salir por ellas, también.
+    _redactor = redactor
+
+
+def guarded(text: str) -> str:
+    """Un texto que va a salir del proceso, sin lo que no debe verse; lo último que se le hace."""
+    return _redactor.guard(text)
+
+
+def write_secret(secret: str) -> None:
+    """Escribe en la salida un secreto que alguien ha pedido."""
+    _write([secret])
+
+
 def write(lines: Iterable[str]) -> None:
     """Escribe en la salida; si nadie la lee o no cabe, el código de salida sigue siendo el de la pasada."""
+    _write(map(guarded, lines))
+
+
+def _write(lines: Iterable[str]) -> None:
     try:
         for line in lines:
             print(line)
@@ -37,25 +60,33 @@ def write(lines: Iterable[str]) -> None:
 
 def write_json(content: object) -> None:
     """Escribe en la salida un objeto JSON, en una línea."""
-    write([json_line(content, sys.stdout)])
+    _write([json_line(content, sys.stdout)])
 
 
 def json_line(content: object, stream: object = None) -> str:
-    """Un objeto JSON en una línea; con lo que no es ASCII escapado si el flujo no es UTF-8, que JSON no admite otro."""
+    """Un objeto JSON en una línea, que va a salir del proceso: sin lo que no debe verse.
+
+    Lo que no es ASCII va escapado si el flujo no es UTF-8, que JSON no admite otro.
+    """
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    return json.dumps(content, ensure_ascii=encoding.lower().replace("-", "") != "utf8", allow_nan=False)
+    escaped = encoding.lower().replace("-", "") != "utf8"
+    line = json.dumps(content, ensure_ascii=escaped, allow_nan=False)
+    if guarded(line) == line:
+        return line
+    # De uno en uno: tachar en lo ya escrito podría romper el JSON.
+    return json.dumps(_redactor.guard_json(json.loads(line)), ensure_ascii=escaped, allow_nan=False)
 
 
 def tell(sentence: str) -> None:
     """Dice algo a una persona sin mezclarlo con la salida; si no se puede, se calla."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print(sentence, file=sys.stderr, flush=True)
+            print(guarded(sentence), file=sys.stderr, flush=True)
 
 
-def complain(sentence: str) -> None:
-    """Dice a quien teclea qué está mal escrito."""
-    tell(f"{PROGRAM}: {sentence}. Vea: {PROGRAM} --help")
+def complain(sentence: str, command: str = PROGRAM) -> None:
+    """Dice a quien teclea qué está mal escrito, y la ayuda que lo cuenta."""
+    tell(f"{PROGRAM}: {sentence}. Vea: {command} --help")
 
 
 def ask(question: str, *, hidden: bool = False) -> str:

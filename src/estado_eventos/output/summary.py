@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Outcome, Report, Result, TransitionReport
-from estado_eventos.domain.text import printable, spoken_lag
+from estado_eventos.domain.text import printable, spoken_lag, spoken_moment
 from estado_eventos.output import streams, tables
 from estado_eventos.output.tables import Cell, Row
 
@@ -15,8 +15,7 @@ _log = logging.getLogger(__name__)
 _LATE_SECONDS = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """Una cosa de un resultado: su línea y sus celdas; sin celdas, en una tabla no sale."""
 
     line: str
@@ -47,8 +46,10 @@ def render(view: View, *, as_json: bool) -> None:
         streams.write_json(view.to_dict())
         return
     if tables.can_draw() and (rows := [item.cells for item in view.items() if item.cells]):
-        tables.draw(view.columns, rows, view.closing())
-        return
+        fitting = tables.fit(view.columns, rows)
+        if fitting is not None:
+            tables.draw(view.columns, fitting, view.closing())
+            return
     streams.write(lines(view))
 
 
@@ -98,9 +99,15 @@ class PendingSummary(View):
         """Cada evento; y de la transición que no tiene ninguno, que no lo tiene."""
         for part in self.report.transitions:
             for outcome in part.outcomes:
-                words = (part.transition.noun, *_spoken_event(outcome), spoken_lag(outcome.lag_seconds))
-                *cells, late = map(Cell, words)
-                yield Item("  ".join(words), (*cells, Cell(late.text, _lag_color(outcome.lag_seconds))))
+                key, due = _spoken_event(outcome)
+                noun, late = part.transition.noun, spoken_lag(outcome.lag_seconds)
+                # Si no cabe, primero se abrevia la fecha; el id, que alguien pegará detrás de --event, nunca.
+                cells = (
+                    Cell(noun),
+                    Cell(key, keep=True),
+                    Cell(due, shorter=(due[-14:-3], due[-8:-3]) if due != "?" else ()),
+                )
+                yield Item(f"{noun}  {key}  {due}  {late}", (*cells, Cell(late, _lag_color(outcome.lag_seconds))))
             if not part.outcomes and not part.error:
                 yield Item(f"No hay eventos pendientes de {part.transition.noun}")
 
@@ -115,16 +122,18 @@ def _scope(report: Report) -> Sequence[str]:
 
 def _spoken_event(outcome: Outcome) -> tuple[str, str]:
     event = outcome.event
-    due = event.due_at.isoformat(sep=" ", timespec="seconds") if event.due_at else "?"
+    due = spoken_moment(event.due_at) if event.due_at else "?"
     return printable(event.key, 64) if event.id is not None else "sin id", due
 
 
 def _spoken_counts(part: TransitionReport) -> str:
+    untried = sum(one.result is Result.SKIPPED and not one.attempts for one in part.outcomes)
     counts = (
         (part.count(Result.DONE), f"{part.transition.participle}(s)"),
         (part.count(Result.ALREADY_DONE), "que ya no estaba(n) pendiente(s)"),
         (part.count(Result.FAILED), "fallido(s)"),
-        (part.count(Result.SKIPPED), "sin confirmar"),
+        (part.count(Result.SKIPPED) - untried, "sin confirmar"),
+        (untried, "sin intentar"),
         (part.count(Result.PENDING), "pendiente(s)"),
     )
     words = ", ".join(f"{count} {kind}" for count, kind in counts if count)
@@ -144,11 +153,33 @@ _HINTS = {
 }
 
 
+def log_summary(report: Report) -> None:
+    """La línea que resume una pasada que tocó algún evento; de la que no, ya lo dicen las demás."""
+    if not any(part.outcomes for part in report.transitions):
+        return
+    counts = {
+        f"estado_eventos.{part.transition.name}.{result}": part.count(result)
+        for part in report.transitions
+        for result in (Result.DONE, Result.ALREADY_DONE, Result.FAILED, Result.SKIPPED)
+    }
+    summary = ". ".join(lines(PassSummary(report)))
+    fields = _fields(report) | {"event.duration": round(report.duration_seconds * 1e9)} | counts
+    _log.info("Pasada de %s s. %s", f"{report.duration_seconds:.1f}", summary, extra={"fields": fields})
+
+
 def log_closing(report: Report) -> None:
     """La línea que dice qué fue mal en la pasada y qué hacer; ninguna si fue bien."""
     if report.error is None:
         return
     sentence = f"{report.error[0].upper()}{report.error[1:]}".rstrip(". ")
-    hint = _HINTS.get(report.exit_code, "").format(backend=report.backend)
+    # Lo que no está en ninguna lista no se va a intentar otra vez.
+    is_absent = report.exit_code is ExitCode.FAILED and report.problem is not None
+    hint = "" if is_absent else _HINTS.get(report.exit_code, "").format(backend=report.backend)
     level = logging.WARNING if report.exit_code is ExitCode.TEMPFAIL else logging.ERROR
-    _log.log(level, "%s.", sentence, extra={"hint": hint})
+    _log.log(level, "%s.", sentence, extra={"hint": hint, "fields": _fields(report)})
+
+
+def _fields(report: Report) -> dict[str, Any]:
+    """Cómo acabó la pasada, en claves para una máquina."""
+    outcome = "failure" if report.exit_code else "success"
+    return {"process.exit_code": int(report.exit_code), "event.outcome": outcome}

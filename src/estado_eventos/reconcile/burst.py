@@ -57,7 +57,7 @@ class Burst:
         tracked.attempts += 1
         self._on_attempt(tracked)
         try:
-            status = await self._backend.apply(self._transition, tracked.event, worker)
+            status = await self._backend.apply(self._transition, tracked.event, worker, again=tracked.attempts > 1)
         except BackendError as error:
             self._note(tracked, error)
         else:

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from estado_eventos.backend.errors import BackendError, Refused
+from estado_eventos.domain import wall_clock
 from estado_eventos.domain.report import FollowUps, Result
 from estado_eventos.domain.transitions import is_safe_id
 from estado_eventos.output.logs import describe_bug
@@ -182,7 +182,7 @@ class FollowUpCalls:
             )
 
     def _is_old(self, key: str) -> bool:
-        return key in self._notes.left and time.time() - self._notes.left[key] > _MAX_AGE_SECONDS
+        return key in self._notes.left and wall_clock.epoch() - self._notes.left[key] > _MAX_AGE_SECONDS
 
 
 def _id(key: str) -> int | str:

@@ -9,8 +9,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 _log = logging.getLogger(__name__)
 _MAX_WAITING = 128
@@ -92,8 +91,7 @@ def _address(what: str) -> str:
     return "\0estado-eventos-" + hashlib.sha256(what.encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
-class Stranger:
+class Stranger(NamedTuple):
     """Quien ocupa un turno sin ser de confianza; `pid` es `None` si no escucha, que entonces no se sabe quién es."""
 
     pid: int | None

@@ -18,6 +18,18 @@ class Look:
     sighting: Sighting | None = None
 
     @property
+    def reason(self) -> str:
+        """Por qué hay que esperar, en pocas palabras y sin las del backend."""
+        if self.problem is None:
+            return "eventos sin confirmar"
+        return f"HTTP {self.problem.status}" if self.problem.status else self.problem.message
+
+    @property
     def may_improve(self) -> bool:
         """Si otra mirada puede enseñar más que esta."""
         return self.problem is not None and self.problem.retryable
+
+    @property
+    def was_cut(self) -> bool:
+        """Si nadie contestó; quien contesta que ahora no puede dice además cuánto esperar."""
+        return self.problem is not None and self.may_improve and self.problem.status is None

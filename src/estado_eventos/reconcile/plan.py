@@ -1,5 +1,6 @@
 """Qué hace una pasada y con qué eventos. Sin E/S."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -42,6 +43,10 @@ class Plan:
 
     def _is_late(self, event: Event, now: datetime) -> bool:
         return event.due_at is not None and now - event.due_at >= timedelta(seconds=self.standby_seconds)
+
+    def absent(self, seen: Iterable[Event]) -> list[str]:
+        """Los eventos que se pidieron por su nombre y no están entre los vistos."""
+        return sorted(self.only - {event.key for event in seen})
 
     def locks(self, backend_url: str, transition: Transition) -> list[str]:
         """Los turnos que hacen falta: los de las partes que se tocan, siempre en el mismo orden."""

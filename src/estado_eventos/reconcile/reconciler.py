@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from estado_eventos.backend.client import Backend
 from estado_eventos.backend.departure import Hold
 from estado_eventos.backend.errors import BackendError
+from estado_eventos.domain import wall_clock
 from estado_eventos.domain.exit_codes import gravest
 from estado_eventos.domain.report import Result, TransitionReport
 from estado_eventos.domain.transitions import Transition
@@ -49,7 +49,7 @@ class Reconciler:
         """A quien se cuenta cómo va."""
         self._backoff = Backoff(tick.deadline)
         self._rounds = 0
-        self._has_lock = plan.dry_run
+        self._has_lock = True
         self._was_listed = False
         self._finished = False
         self._seen = Look()
@@ -67,6 +67,7 @@ class Reconciler:
         closing = self.deadline.closing
         names = [] if self._plan.dry_run else self._plan.locks(self.backend.url, self.transition)
         try:
+            self._has_lock = not names
             async with lock.hold_all(names, closing) as self._has_lock:
                 if not self._has_lock:
                     return
@@ -89,7 +90,7 @@ class Reconciler:
             return
         self._rounds = self._rounds or 1
         seen: Look | None = await self._look(hold)
-        if self._tick.was_held and hold and seen and seen.may_improve:
+        if self._tick.was_held and hold and seen and seen.was_cut:
             # La conexión esperó al tic abierta y el servidor pudo cerrarla: eso no es estar mal.
             seen = await self._look()
         while seen and (seen.was_read or seen.may_improve) and not self.deadline.closing.is_set():
@@ -144,10 +145,10 @@ class Reconciler:
         """Lee la lista y pone al día lo que se sabe de cada evento; sin `add`, solo de los que ya se conocían."""
         self._followed = self._before.count if self._before else 0
         self._seen = await self._read_list(hold, add=add)
-        problem = str(self._seen.problem) if self._seen.problem else None
-        if problem != self._unread and not self._seen.was_read:
+        problem = self._seen.problem
+        if problem and not self._seen.was_read and str(problem) != self._unread:
             log.log_unread(self.transition, problem)
-        self._unread = problem
+        self._unread = str(problem)
         self.moves.tell(self.tracker.moved)
         return self._seen
 
@@ -195,10 +196,10 @@ class Reconciler:
         self._settle_all([tracked], Result.DONE, status)
 
     def _settle_all(self, events: Sequence[TrackedEvent], result: Result, status: str | None = None) -> None:
-        now = datetime.now(UTC)
+        now = wall_clock.now()
         for tracked in events:
             self.tracker.settle(tracked, result, now, status)
-            log.log_settled(self.transition, tracked.event, result, tracked.error)
+            log.log_settled(self.transition, tracked.event, result, tracked.error, tracked.attempts)
             self._tell_progress()
 
     def _tell_progress(self, waiting: str = "") -> None:
@@ -215,9 +216,7 @@ class Reconciler:
 
     async def _back_off(self, seen: Look, wait: float) -> bool:
         """Espera antes de la ronda siguiente; `False` si no cabe antes del límite o hay que parar."""
-        self._tell_progress(
-            f"se espera al backend ({seen.problem.message if seen.problem else 'eventos sin confirmar'})"
-        )
+        self._tell_progress(f"se espera al backend ({seen.reason})")
         return await self._backoff.wait(max(wait, self._busy()))
 
     async def _give_verdict(self, seen: Look) -> None:
@@ -228,7 +227,7 @@ class Reconciler:
 
     def report(self, interruption: Interruption | None) -> TransitionReport:
         """Cómo quedó la transición; lo que no se resolvió cuenta como `skipped`."""
-        outcomes = self.tracker.outcomes(datetime.now(UTC))
+        outcomes = self.tracker.outcomes(wall_clock.now())
         # Cortada sin la última mirada, vale lo que se contestó a cada evento.
         is_whole = self._finished or (self._was_listed and not self.tracker.has_unsettled)
         ending = Ending(

@@ -3,12 +3,12 @@
 import asyncio
 import os
 import re
-import time
 import uuid
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from estado_eventos.backend.account import Account
@@ -18,17 +18,18 @@ from estado_eventos.backend.clock import BackendClock
 from estado_eventos.backend.network import tls_context
 from estado_eventos.backend.token import Token
 from estado_eventos.config.settings import Settings
+from estado_eventos.domain import wall_clock
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import Report, TransitionReport
 from estado_eventos.domain.transitions import FINISH
 from estado_eventos.output.progress import ProgressCallback
 from estado_eventos.reconcile.deadline import Deadline, Interruption
 from estado_eventos.reconcile.follow_ups import FollowUpCalls, Notes
-from estado_eventos.reconcile.lock import PassLock
 from estado_eventos.reconcile.log import log_clock, log_shard
 from estado_eventos.reconcile.plan import Plan
 from estado_eventos.reconcile.reconciler import Reconciler
 from estado_eventos.reconcile.signals import RELEASE_SECONDS, Signals
+from estado_eventos.reconcile.surroundings import Surroundings
 from estado_eventos.reconcile.tick import Tick, max_offset
 
 _OTHER_FILES = 16
@@ -49,12 +50,12 @@ class Launch:
     run_id: str
     started: float
     signals: Signals
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 def run_pass(settings: Settings, plan: Plan, launch: Launch, progress: ProgressCallback | None = None) -> Report:
     """Hace la pasada y devuelve su informe; acaba a tiempo pase lo que pase en la red."""
-    plan = replace(plan, shard=settings.part, standby_seconds=settings.standby_seconds)
-    return run_async(_pass(settings, plan, launch, progress))
+    return run_async(make_pass(settings, plan, launch, progress))
 
 
 def sign_in(settings: Settings, account: Account, run_id: str) -> Token:
@@ -91,11 +92,13 @@ async def _let_go() -> None:
     await asyncio.sleep(0)
 
 
-async def _pass(settings: Settings, plan: Plan, launch: Launch, progress: ProgressCallback | None) -> Report:
+async def make_pass(settings: Settings, plan: Plan, launch: Launch, progress: ProgressCallback | None) -> Report:
+    """La pasada, en el bucle de quien llama."""
+    plan = replace(plan, shard=settings.part, standby_seconds=settings.standby_seconds)
     # Lo que se tardó en arrancar es ya parte de la pasada.
-    started_at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - launch.started)
+    started_at = wall_clock.now() - timedelta(seconds=asyncio.get_running_loop().time() - launch.started)
     headers = request_headers(launch.run_id)
-    auth = BearerAuth(settings, headers)
+    auth = BearerAuth(settings, headers, launch.surroundings.cache)
     auth.warn_if_expiring(started_at)
     deadline = Deadline(settings.pass_timeout, launch.started)
     log_shard(plan.scope)
@@ -106,11 +109,12 @@ async def _pass(settings: Settings, plan: Plan, launch: Launch, progress: Progre
         backends = [await stack.enter_async_context(Backend(settings, auth, tls, headers)) for _ in plan.transitions]
         reconcilers: list[Reconciler] = []
         for transition, backend in zip(plan.transitions, backends, strict=True):
+            backend.connect = launch.surroundings.connect
             before = reconcilers[-1].moves if reconcilers else None
             reconcilers.append(Reconciler(transition, plan, backend, Tick(interval, clock, deadline), before))
             reconcilers[-1].progress = progress
-        follow_ups = _follow_ups(settings, plan, reconcilers)
-        await _reconcile(reconcilers, follow_ups, deadline, launch.signals, settings)
+        follow_ups = _follow_ups(settings, plan, reconcilers, launch.surroundings.notes)
+        await _reconcile(reconcilers, follow_ups, deadline, launch, settings)
         log_clock(clock.offset, max_offset(settings.scheduler_interval_seconds))
         parts = tuple(_report(reconciler, deadline.interruption, follow_ups) for reconciler in reconcilers)
         # Si las listas se leyeron sin token, que la cuenta no vale solo se dice aquí.
@@ -120,7 +124,7 @@ async def _pass(settings: Settings, plan: Plan, launch: Launch, progress: Progre
             command=plan.command,
             backend=settings.backend_url,
             started_at=started_at,
-            duration_seconds=time.monotonic() - launch.started,
+            duration_seconds=asyncio.get_running_loop().time() - launch.started,
             dry_run=plan.dry_run,
             shard=plan.scope,
             requests=sum(backend.requests for backend in backends),
@@ -133,12 +137,14 @@ async def _pass(settings: Settings, plan: Plan, launch: Launch, progress: Progre
         )
 
 
-def _follow_ups(settings: Settings, plan: Plan, reconcilers: Sequence[Reconciler]) -> FollowUpCalls | None:
+def _follow_ups(
+    settings: Settings, plan: Plan, reconcilers: Sequence[Reconciler], notes: Callable[[Path | None], Notes]
+) -> FollowUpCalls | None:
     """Los avisos que siguen a lo que se finalice, si se piden y se finaliza algo."""
     finisher = next((reconciler for reconciler in reconcilers if reconciler.transition is FINISH), None)
     if settings.finish_follow_up is None or finisher is None or plan.dry_run:
         return None
-    return FollowUpCalls(settings.finish_follow_up, Notes(settings.follow_up_directory), plan, finisher)
+    return FollowUpCalls(settings.finish_follow_up, notes(settings.follow_up_directory), plan, finisher)
 
 
 def _report(reconciler: Reconciler, cut: Interruption | None, follow_ups: FollowUpCalls | None) -> TransitionReport:
@@ -150,11 +156,12 @@ async def _reconcile(
     reconcilers: Sequence[Reconciler],
     follow_ups: FollowUpCalls | None,
     deadline: Deadline,
-    signals: Signals,
+    launch: Launch,
     settings: Settings,
 ) -> None:
     """Todas las transiciones a la vez, hasta que acaben o las corte el límite o una señal; y después, los avisos."""
-    lock, workers = PassLock(), _workers(settings.max_concurrency, len(reconcilers))
+    signals, lock = launch.signals, launch.surroundings.lock()
+    workers = _workers(settings.max_concurrency, len(reconcilers))
     # Si el proceso se queda parado escribiendo donde nadie lee (un Ctrl-S, un paginador), el límite no puede
     # cortarlo; pero sí se puede soltar el turno, para que las pasadas siguientes no esperen por él.
     with signals.guard(settings.pass_timeout + RELEASE_SECONDS, lock.release):
@@ -177,7 +184,7 @@ def _workers(wanted: int, transitions: int) -> int:
 
 def failed_report(command: str, run_id: str, code: ExitCode, problem: str) -> Report:
     """El informe de una pasada que no llegó a empezar."""
-    return Report(run_id, command, None, datetime.now(UTC), problem=problem, problem_code=code)
+    return Report(run_id, command, None, wall_clock.now(), problem=problem, problem_code=code)
 
 
 def new_run_id() -> str:

@@ -1,11 +1,11 @@
 """El tic al que sirve una pasada: cuándo se lee la lista, y cuándo otra vez, para que el backend ya lo haya dado."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import datetime
 
 from estado_eventos.backend.clock import BackendClock, Sighting
+from estado_eventos.domain import wall_clock
 from estado_eventos.reconcile.deadline import Deadline
 
 _DAY = 86400
@@ -67,7 +67,7 @@ class Tick:
     """El tic de una pasada, visto por una transición. Con `interval` 0 no hay ninguno: no se espera nunca."""
 
     def __init__(
-        self, interval: int, clock: BackendClock, deadline: Deadline, now: Callable[[], float] = time.time
+        self, interval: int, clock: BackendClock, deadline: Deadline, now: Callable[[], float] = wall_clock.epoch
     ) -> None:
         """`now` es nuestro reloj; lo que se espera se mide además con el del bucle, que no salta."""
         self._interval = interval

@@ -1,7 +1,8 @@
 """Cada cuánto se ejecuta, como lo escriben systemd y cron. Sin E/S."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from estado_eventos.reconcile.tick import lead_seconds
 from estado_eventos.schedule.job import ScheduleError
@@ -73,6 +74,29 @@ def _cron_fields(interval: int) -> str | None:
     if interval % _HOUR:
         return None
     return "0 0 * * *" if interval == _DAY else f"0 */{hours} * * *" if hours > 1 else "0 * * * *"
+
+
+def next_cron_tick(fields: Sequence[str], now: datetime) -> datetime | None:
+    """Cuándo ejecutará cron una línea con esos cinco campos, en la hora de pared; `None` si no se sabe leerlos."""
+    try:
+        minutes, hours = _cron_values(fields[0], 60), _cron_values(fields[1], 24)
+    except (ValueError, IndexError):
+        return None
+    if list(fields[2:5]) != ["*"] * 3:
+        return None
+    moment = now.replace(second=0, microsecond=0)
+    ticks = (moment + timedelta(minutes=ahead) for ahead in range(1, _DAY // 60 + 61))
+    return next((tick for tick in ticks if tick.minute in minutes and tick.hour in hours), None)
+
+
+def _cron_values(field: str, size: int) -> set[int]:
+    """Los valores de un campo de cron: `*`, `*/5`, `7`, `1-5` o varios de ellos separados por comas."""
+    found: set[int] = set()
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        first, dash, last = ("0", "-", str(size - 1)) if span == "*" else span.partition("-")
+        found.update(range(int(first), int(last if dash else first) + 1, int(step or 1)))
+    return found
 
 
 def _nearest(interval: int, scheduler: str, works: Callable[[int], bool]) -> str:

@@ -1,13 +1,15 @@
 """Instalar, quitar y mirar el bloque del crontab; lo demás que haya en él no se toca."""
 
+import os
 import re
 import shlex
+from datetime import datetime
 from pathlib import Path
 
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.text import printable
-from estado_eventos.schedule import ownership
-from estado_eventos.schedule.calendar import cron_fields
+from estado_eventos.schedule import ownership, systemd
+from estado_eventos.schedule.calendar import cron_fields, next_cron_tick
 from estado_eventos.schedule.job import DEFAULT_NAME, Job, ScheduleError, with_executable
 from estado_eventos.schedule.status import ScheduleStatus, last_report
 from estado_eventos.schedule.steps import Steps, capture, compile_bytecode, need, write_settings
@@ -17,6 +19,7 @@ FLOCK = "/usr/bin/flock"
 _BEGIN, _WRITTEN_BY = "# >>> ", ": lo escribe «estado-eventos schedule install cron» >>>"
 _MARK = f"{re.escape(_BEGIN)}{DEFAULT_NAME}[A-Za-z0-9_-]*{re.escape(_WRITTEN_BY)}"
 _SKIPPED = "la pasada anterior sigue en marcha; esta no se hace"
+_DAEMONS = {"cron", "crond", "fcron", "dcron"}
 _PID_FILES = ("/run/crond.pid", "/run/cron.pid", "/var/run/crond.pid")
 
 
@@ -34,7 +37,10 @@ def install(job: Job, steps: Steps) -> None:
     steps.make_directory(job.cron_directory)
     before = _read()
     _write(before, with_block(before, job.unit, cron_block(job)), steps)
+    _clear_old_state(job, steps)
     steps.tell(f"Revise {job.env_file} y pruebe: estado-eventos --env-file {job.env_file} run-once")
+    if not steps.dry_run:
+        steps.tell(status(job).announcement())
 
 
 def remove(job: Job, steps: Steps) -> None:
@@ -47,6 +53,7 @@ def remove(job: Job, steps: Steps) -> None:
         return
     _write(before, after, steps)
     steps.run("rm", "-rf", str(job.cron_directory))
+    _clear_old_state(job, steps)
     steps.tell(f"La configuración queda en {job.env_file}")
 
 
@@ -59,8 +66,9 @@ def status(job: Job) -> ScheduleStatus:
         scheduler="cron",
         name=job.unit,
         installed=installed,
-        active=installed and _is_running(),
-        next_tick=" ".join(block.split(maxsplit=5)[:5]) if installed else None,
+        active=installed and is_running(),
+        # Sin zona: cron cuenta con la de la máquina, y lo que se le suma es hora de pared.
+        next_tick=next_cron_tick(block.split(maxsplit=5)[:5], datetime.now()) if installed else None,  # noqa: DTZ005
         last_report=last_report(job.cron_report_file),
     )
 
@@ -121,6 +129,18 @@ def with_block(crontab: str, unit: str, block: str) -> str:
     return head + block + rest
 
 
+def _clear_old_state(job: Job, steps: Steps) -> None:
+    """Quita el token y el informe de cuando cron los dejaba en el directorio del servicio, si no hay servicio."""
+    state = job.state_directory
+    left = [path for path in (state / "token", job.report_file) if path.is_file()]
+    # El del servicio lo hace systemd con 0755; este lo hacía cron, solo para su dueño.
+    if left and state.stat().st_mode & 0o777 == 0o700 and not systemd.is_installed(job):
+        for path in left:
+            steps.delete(path)
+        # Lo que haya puesto otro se queda.
+        steps.run("rmdir", "--ignore-fail-on-non-empty", str(state), check=False)
+
+
 def _read() -> str:
     result = capture(["crontab", "-l"])
     if result.returncode == 0:
@@ -144,5 +164,14 @@ def _write(before: str, after: str, steps: Steps) -> None:
     steps.tell("✓ crontab: escrito" if after else "✓ crontab: quitado, no había nada más")
 
 
-def _is_running() -> bool:
-    return any(Path(path).exists() for path in _PID_FILES)
+def is_running() -> bool:
+    """Si hay un cron en marcha. No todos dejan su PID en un archivo, ni todos se ven en /proc."""
+    return any(Path(path).exists() for path in _PID_FILES) or any(map(_is_daemon, Path("/proc").glob("[0-9]*")))
+
+
+def _is_daemon(process: Path) -> bool:
+    try:
+        words = (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return any(Path(os.fsdecode(word)).name in _DAEMONS for word in words[:2])

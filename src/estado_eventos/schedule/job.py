@@ -50,7 +50,6 @@ class Job:
     user: bool = False
     listen: str | None = None
     """Dónde contesta por HTTP, como lo escribe systemd (`0.0.0.0:8001`), o `None` si no contesta."""
-    metrics_file: PurePath | None = None
     warnings: tuple[str, ...] = ()
     """Lo que conviene decir a quien lo instala."""
 
@@ -64,7 +63,6 @@ class Job:
             "La ruta del programa": self.executable,
             "La ruta de --env-file": self.env_file,
             "HOST": self.listen,
-            "METRICS_FILE": self.metrics_file,
             "HOME": Path.home() if self.user else None,
         }
         for what, value in written.items():
@@ -155,7 +153,6 @@ def with_settings(job: Job, interval: int | None, *, api: bool) -> Job:
         interval=settings.scheduler_interval_seconds,
         deadline=settings.pass_timeout,
         listen=listen_address(settings.host, settings.port) if api else None,
-        metrics_file=settings.metrics_file,
         warnings=tuple(
             f"{variable} es http: la contraseña y el token irán en claro hasta «{host}»"
             for variable, host in in_clear(settings)

@@ -11,6 +11,8 @@ from estado_eventos.domain.text import printable
 from estado_eventos.schedule.job import HOW_TO_INSTALL, SETTINGS_DIRECTORY, Job, ScheduleError
 
 _ROOT = 0
+_LIBRARIES = ("purelib", "platlib", "stdlib", "platstdlib")
+"""De dónde se importa, como lo llama `sysconfig`; lo compilado puede ir aparte."""
 _WHERE_TO_PUT = f"Ponga la configuración donde solo escriba root, como en {SETTINGS_DIRECTORY}"
 
 
@@ -20,10 +22,10 @@ def check_program(job: Job) -> None:
     Lanza `ScheduleError`, con la ruta que no lo es.
     """
     interpreter = Path(sys.executable)
-    libraries = Path(sysconfig.get_path("purelib"))
+    libraries = (Path(path) for name in _LIBRARIES if (path := sysconfig.get_path(name)))
     package = Path(estado_eventos.__file__).parent
-    for path in (Path(job.executable), interpreter, libraries, package):
-        check_path(path, HOW_TO_INSTALL)
+    for place in (Path(job.executable), interpreter, *filter(Path.exists, libraries), package):
+        check_path(place, HOW_TO_INSTALL)
 
 
 def check_settings(path: Path) -> None:

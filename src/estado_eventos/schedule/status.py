@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from estado_eventos.domain.exit_codes import ExitCode, spoken_code
 from estado_eventos.domain.report import REPORT_HEAD_BYTES, LastReport, read_last_report
+from estado_eventos.domain.text import spoken_moment, utc_text
 from estado_eventos.output.files import read_file
 from estado_eventos.output.summary import Item, View
 
@@ -19,7 +21,7 @@ class ScheduleStatus(View):
     name: str
     installed: bool
     active: bool
-    next_tick: str | None = None
+    next_tick: datetime | None = None
     last_exit_code: int | None = None
     last_report: LastReport | None = None
 
@@ -42,12 +44,12 @@ class ScheduleStatus(View):
             "name": self.name,
             "installed": self.installed,
             "active": self.active,
-            "next_tick": self.next_tick,
+            "next_tick": utc_text(self.next_tick) if self.next_tick else None,
             "last_exit_code": self.last_exit_code,
             "last_report": {
                 "outcome": report.outcome,
                 "exit_code": report.exit_code,
-                "started_at": _spoken_start(report),
+                "started_at": utc_text(report.started_at.replace(microsecond=0)),
                 "error": report.error,
             }
             if report
@@ -64,16 +66,20 @@ class ScheduleStatus(View):
             return
         yield Item(f"{self.name} ({self.scheduler}): {'✓ en marcha' if self.active else '✗ parado'}")
         if self.next_tick:
-            yield Item(f"Próximo tic: {self.next_tick}")
+            yield Item(f"Próximo tic: {spoken_moment(self.next_tick)}")
         if self.last_exit_code is not None:
             yield Item(f"Última ejecución: código {self.last_exit_code} ({spoken_code(self.last_exit_code)})")
         if self.last_report:
             reason = f": {self.last_report.error}" if self.last_report.error else ""
-            yield Item(f"Último informe: {self.last_report.outcome}, de {_spoken_start(self.last_report)}{reason}")
+            when = spoken_moment(self.last_report.started_at)
+            yield Item(f"Último informe: {self.last_report.outcome}, de {when}{reason}")
 
-
-def _spoken_start(report: LastReport) -> str:
-    return report.started_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    def announcement(self) -> str:
+        """Con qué acaba de decir cómo ha quedado quien lo instala."""
+        if not self.active:
+            return f"✗ {self.name}: puesto, pero aquí no hay ningún {self.scheduler} en marcha que lo ejecute"
+        when = f"; próximo tic {spoken_moment(self.next_tick)}" if self.next_tick else ""
+        return f"✓ {self.name}: en marcha{when}"
 
 
 def last_report(path: Path) -> LastReport | None:

@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from estado_eventos.domain.exit_codes import ExitCode
-from estado_eventos.domain.text import printable
+from estado_eventos.domain.text import printable, spoken_os_error
 from estado_eventos.output.files import replace_file
 from estado_eventos.schedule.job import ScheduleError
 
@@ -47,7 +47,7 @@ class Steps:
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             replace_file(path, text.encode(), mode)
         except OSError as error:
-            raise ScheduleError(f"{path}: no se puede escribir ({error.strerror})") from None
+            raise ScheduleError(f"{path}: no se puede escribir ({spoken_os_error(error)})") from None
         self.tell(f"✓ {path}: escrito")
         return True
 
@@ -81,7 +81,7 @@ class Steps:
                 finally:
                     os.close(descriptor)
             except OSError as error:
-                raise ScheduleError(f"{path}: no puede ser un directorio nuestro ({error.strerror})") from None
+                raise ScheduleError(f"{path}: no puede ser un directorio nuestro ({spoken_os_error(error)})") from None
         self.tell(f"✓ {path}: solo lo ve su dueño")
 
     def diff(self, name: str, before: str, after: str) -> None:
@@ -148,7 +148,8 @@ def capture(
             # En bytes: un crontab ajeno puede no ser UTF-8 o tener CRLF, y hay que devolverlo como estaba.
             input=text.encode(errors="surrogateescape"),
             timeout=seconds,
-            env={**os.environ, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""},
+            # Las horas que escriba systemctl, en UTC: con el nombre de otra zona no se sabría cuál es.
+            env={**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""},
         )
     except FileNotFoundError:
         raise ScheduleError(f"No está el mandato «{command[0]}» en esta máquina", code=ExitCode.UNAVAILABLE) from None

@@ -1,15 +1,19 @@
 """Instalar, quitar y mirar el temporizador de systemd."""
 
+import math
 import os
 import pwd
+import re
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.schedule import ownership
 from estado_eventos.schedule.calendar import calendar
 from estado_eventos.schedule.job import HOW_TO_INSTALL, SYSTEM_USER, Job, ScheduleError, with_executable
+from estado_eventos.schedule.port import check_port
 from estado_eventos.schedule.status import ScheduleStatus, last_report
 from estado_eventos.schedule.steps import Steps, capture, compile_bytecode, need, write_settings
 from estado_eventos.schedule.units import sysusers, units
@@ -24,6 +28,7 @@ def install(job: Job, steps: Steps) -> None:
     calendar(job.interval)
     _check_manager(job)
     _check_rights(job, steps)
+    _check_port(job)
     job = with_executable(job)
     if not job.user:
         _check_visible(Path(job.executable))
@@ -49,6 +54,8 @@ def install(job: Job, steps: Steps) -> None:
         steps.run(*_systemctl(job), "stop", f"{job.unit}-api.socket", f"{job.unit}-api.service", check=False)
         steps.run(*_systemctl(job), "enable", "--now", f"{job.unit}-api.socket")
     steps.tell(f"Revise {job.env_file} y pruebe: {' '.join(_systemctl(job))} start {job.unit}.service")
+    if not steps.dry_run:
+        steps.tell(status(job).announcement())
 
 
 def remove(job: Job, steps: Steps) -> None:
@@ -58,6 +65,8 @@ def remove(job: Job, steps: Steps) -> None:
     ours = [*map(_directory(job).joinpath, units(replace(job, listen="[::]:1"))), _old_template(job)]
     installed = [path for path in ours if path.exists()]
     if not installed:
+        # De lo que alguien borró a mano, systemd se acuerda si falló.
+        _forget_failures(job, steps)
         steps.tell(f"= {job.unit}: no está instalado")
         return
     for unit in (f"{job.unit}.timer", f"{job.unit}-api.socket"):
@@ -75,18 +84,29 @@ def remove(job: Job, steps: Steps) -> None:
     for path in installed:
         steps.delete(path)
     steps.run(*_systemctl(job), "daemon-reload")
-    ended = [f"{job.unit}{kind}" for kind in (".service", ".timer", "-api.service", "-api.socket")]
-    steps.run(*_systemctl(job), "reset-failed", *ended, check=False)
+    _forget_failures(job, steps)
     if not job.user and not list(_directory(job).glob(f"{SYSTEM_USER}*.service")):
         _delete_user(steps, Path(job.env_file).parent)
     steps.tell(f"La configuración queda en {job.env_file}")
+
+
+def _forget_failures(job: Job, steps: Steps) -> None:
+    kinds = (".service", ".timer", "-api.service", "-api.socket", "-api@*.service")
+    # Una a una: systemctl se para en la primera que no conoce.
+    for unit in (f"{job.unit}{kind}" for kind in kinds):
+        steps.run(*_systemctl(job), "reset-failed", unit, check=False)
+
+
+def is_installed(job: Job) -> bool:
+    """Si está el temporizador de ese trabajo."""
+    return (_directory(job) / f"{job.unit}.timer").exists()
 
 
 def status(job: Job) -> ScheduleStatus:
     """Cómo está el temporizador y cómo fue la última pasada. Lanza `ScheduleError`."""
     _check_manager(job)
     timer = _properties(job, "timer", "LoadState", "ActiveState", "NextElapseUSecRealtime")
-    service = _properties(job, "service", "ExecMainStatus", "ExecMainExitTimestamp", "ExecMainCode")
+    service = _properties(job, "service", "ExecMainStatus", "ExecMainExitTimestamp", "Environment")
     code = service.get("ExecMainStatus", "")
     ran = bool(service.get("ExecMainExitTimestamp")) and code.isdigit()
     return ScheduleStatus(
@@ -94,16 +114,31 @@ def status(job: Job) -> ScheduleStatus:
         name=job.unit,
         installed=timer.get("LoadState") == "loaded",
         active=timer.get("ActiveState") == "active",
-        next_tick=timer.get("NextElapseUSecRealtime") or None,
+        next_tick=next_tick(timer.get("NextElapseUSecRealtime", ""), service.get("Environment", "")),
         last_exit_code=int(code) if ran else None,
         last_report=last_report(job.report_file),
     )
 
 
 def _properties(job: Job, kind: str, *names: str) -> dict[str, str]:
-    command = [*_systemctl(job), "show", f"{job.unit}.{kind}", *(f"--property={name}" for name in names)]
+    unit = job.unit + kind if kind.startswith("-") else f"{job.unit}.{kind}"
+    command = [*_systemctl(job), "show", unit, *(f"--property={name}" for name in names)]
     pairs = (line.partition("=") for line in capture(command).stdout.splitlines())
     return {name: value for name, _, value in pairs}
+
+
+def next_tick(elapses: str, environment: str) -> datetime | None:
+    """El tic al que sirve la pasada siguiente, que es el primero desde que salta el temporizador.
+
+    `elapses` es cuándo salta, como lo escribe systemctl, que lo hace en la zona que se le diga: aquí, UTC.
+    """
+    moment = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", elapses)
+    interval = re.search(r"SCHEDULER_INTERVAL_SECONDS=(\d+)", environment)
+    if moment is None:
+        return None
+    step = int(interval[1]) if interval else 1
+    seconds = datetime.fromisoformat(moment[0]).replace(tzinfo=UTC).timestamp()
+    return datetime.fromtimestamp(math.ceil(seconds / step) * step, UTC)
 
 
 def _systemctl(job: Job) -> tuple[str, ...]:
@@ -124,6 +159,17 @@ def _check_manager(job: Job) -> None:
     if not (runtime / "systemd").is_dir() or not Path("/run/systemd/system").is_dir():
         whose = "No hay un systemd de este usuario" if job.user else "Este sistema no se arrancó con systemd"
         raise ScheduleError(f"{whose}: use «estado-eventos schedule install cron»", code=ExitCode.UNAVAILABLE)
+
+
+def _check_port(job: Job) -> None:
+    """Lanza `ScheduleError`, antes de escribir nada, si donde contestaría `--api` ya escucha otro."""
+    if job.listen is None:
+        return
+    port = job.listen.rpartition(":")[2]
+    ours = _properties(job, "-api.socket", "ActiveState", "Listen")
+    if ours.get("ActiveState") == "active" and ours.get("Listen", "").partition(" ")[0].endswith(f":{port}"):
+        return
+    check_port(job.listen, job.env_file)
 
 
 def _check_rights(job: Job, steps: Steps) -> None:

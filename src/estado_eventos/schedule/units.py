@@ -66,7 +66,7 @@ def service_unit(job: Job) -> str:
 
     El intervalo y el límite van en la unidad y pesan más que el archivo de configuración: no pueden no concordar.
     """
-    command = " ".join(_quoted(word) for word in (str(job.executable), "--env-file", str(job.env_file), "run-once"))
+    command = f"{_program(job)} --env-file {_quoted(str(job.env_file)).replace('$', '$$')} run-once"
     network = "" if job.user else "Wants=network-online.target\nAfter=network-online.target\n"
     return f"""\
 {_header(job, "service")}
@@ -92,7 +92,9 @@ SuccessExitStatus=75
 
 def _user_part(job: Job) -> str:
     if job.user:
-        return f"\n# El aislamiento que un usuario puede pedir.\n{_USER_SANDBOX}"
+        # La variable la pone `StateDirectory=`, que para un usuario cae donde no se quiere.
+        state = f"Environment=STATE_DIRECTORY={job.state_specifier}\n"
+        return f"{state}\n# El aislamiento que un usuario puede pedir.\n{_USER_SANDBOX}"
     credentials = "".join(f"LoadCredential={name}:{job.unit}.{name}\n" for name in _CREDENTIALS)
     return f"""\
 User={SYSTEM_USER}
@@ -143,27 +145,24 @@ WantedBy=sockets.target
 def api_service(job: Job) -> str:
     """El servicio que contesta mientras alguien pregunta: lee el último informe y las métricas, y nada más.
 
-    No lee la configuración, que tiene la contraseña: lo que necesita va en la unidad. Y no tiene red: el socket le
-    llega ya abierto.
+    No lee la configuración, que tiene la contraseña: lo que necesita lo deja cada pasada en su directorio de
+    estado. Y no tiene red: el socket le llega ya abierto.
     """
-    metrics = f"Environment={_quoted(f'METRICS_FILE={job.metrics_file}')}\n" if job.metrics_file else ""
     return f"""\
 {_header(job, "service", "-api")}
 [Unit]
 Description=Estado de Eventos: respuestas HTTP
 
 [Service]
-ExecStart={_quoted(str(job.executable))} http
-Environment=SCHEDULER_INTERVAL_SECONDS={job.interval}
-Environment=REPORT_FILE={job.state_specifier}/report.json
-{metrics}# Ninguna avalancha de peticiones retrasa una pasada.
+ExecStart={_program(job)} http
+Environment=STATE_DIRECTORY={job.state_specifier}
+# Ninguna avalancha de peticiones retrasa una pasada.
 CPUWeight=idle
 CPUQuota=25%
 Nice=10
 # Si no puede ni arrancar (se está actualizando), se prueba cada poco y las preguntas esperan: el socket no se pierde.
 Restart=on-failure
 RestartSec=5
-RestartPreventExitStatus=78
 TimeoutStopSec=2
 # Lo que dice son avisos; ni una línea de systemd cada vez que arranca, ni un journal lleno por mucho que pregunten.
 SyslogLevel=warning
@@ -196,7 +195,12 @@ def _header(job: Job, kind: str, suffix: str = "") -> str:
     )
 
 
+def _program(job: Job) -> str:
+    """El ejecutable en `ExecStart=`: la única palabra en que «$» no significa nada (systemd.service(5))."""
+    return _quoted(str(job.executable))
+
+
 def _quoted(word: str) -> str:
-    """Una palabra para `ExecStart=`, donde `%` y `$` significan algo (systemd.syntax(7))."""
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{escaped}"' if escaped != word or not word.isascii() or any(char in word for char in " \t';") else word
+    """Una palabra de una unidad, donde «%» significa algo (systemd.unit(5)) y los espacios separan."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"' if escaped != word or not word.isascii() or any(char in word for char in " \t';$") else word

@@ -1,0 +1,257 @@
+"""Lo que se promete, comprobado al acabar un mundo con lo que vieron el backend y la red."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from estado_eventos.domain.exit_codes import ExitCode
+from estado_eventos.domain.report import Outcome, Result
+from tests.simulation.life import Life
+from tests.simulation.machine import Process
+from tests.simulation.model import VERBS
+from tests.simulation.wire import Exchange
+
+GRACE_SECONDS = 3.0
+_EPSILON = 1e-6
+_OVERRUN_SECONDS = 0.5
+Promise = Callable[[Life], Iterator[str]]
+
+
+def grace(process: Process) -> float:
+    """Lo que una pasada deja al final a lo que está en camino."""
+    return min(GRACE_SECONDS, 0.1 * process.settings.pass_timeout)
+
+
+def last_start(process: Process) -> float:
+    """Desde cuándo ya no empieza nada."""
+    return process.started_at + process.settings.pass_timeout - grace(process)
+
+
+def each_change_is_made_once(life: Life) -> Iterator[str]:
+    """Ningún evento va hacia atrás ni cambia dos veces por pasadas de la misma máquina."""
+    latest: dict[str, Exchange | None] = {}
+    for moved in life.wire.history:
+        mine, other = moved.exchange, latest.get(moved.key)
+        latest[moved.key] = mine
+        if moved.before == VERBS.index(moved.verb) or mine is None or other is None or moved.key in life.touched:
+            continue
+        first, second = sorted((mine, other), key=lambda exchange: exchange.sent_at)
+        same_machine = first.process.machine is second.process.machine
+        was_long = first.abandoned and (first.saved_at or 0.0) - first.sent_at > grace(first.process)
+        if same_machine and not was_long and not first.process.was_killed:
+            yield f"evento {moved.key}: {moved.verb} se guardó dos veces o hacia atrás, en {moved.at:.3f}"
+
+
+def nothing_is_repeated_blindly(life: Life) -> Iterator[str]:
+    """Ningún POST sin una lista, leída después del anterior o de que se le acabara el tiempo, que enseñe el evento."""
+    for process in life.processes:
+        lists = [exchange for exchange in process.exchanges if exchange.kind == "list" and shows(exchange) is not None]
+        previous: dict[tuple[str, str], Exchange] = {}
+        for post in process.exchanges:
+            if post.kind != "move":
+                continue
+            before = previous.get((post.verb, post.key))
+            previous[post.verb, post.key] = post
+            if before and before.got and before.got.status == 401:
+                continue
+            since = process.started_at if before is None else before.settled_at or 0.0
+            if before and before.abandoned:
+                since += 2 * process.settings.http_timeout
+            if not any(
+                seen.verb == post.verb
+                and seen.sent_at >= since - _EPSILON
+                and (seen.settled_at or 0.0) <= post.sent_at
+                and post.key in (shows(seen) or ())
+                for seen in lists
+            ):
+                yield f"{name(process)}: POST {post.verb} {post.key} en {post.sent_at:.3f}, sin una lista más nueva"
+
+
+def reports_tell_the_truth(life: Life) -> Iterator[str]:
+    """Lo que se da por hecho lo hizo el backend, lo que falla sigue en la lista y las cuentas cuadran."""
+    when: dict[tuple[str, str], float] = {}
+    for moved in life.wire.history:
+        when.setdefault((moved.key, moved.verb), moved.at)
+    for process in life.processes:
+        if process.report is None or process.plan.dry_run:
+            continue
+        if process.report.requests != len(process.exchanges):
+            yield f"{name(process)}: dice {process.report.requests} peticiones y fueron {len(process.exchanges)}"
+        for part in process.report.transitions:
+            verb, seen = part.transition.name, set()
+            for outcome in part.outcomes:
+                key = outcome.event.key
+                is_true = _is_true(process, verb, outcome, when.get((key, verb), float("inf")))
+                if key in seen or not (is_true or key in life.touched):
+                    yield f"{name(process)}: {verb} {key} consta como {outcome.result}, una vez o de más, y no es así"
+                seen.add(key)
+
+
+def _is_true(process: Process, verb: str, outcome: Outcome, moved_at: float) -> bool:
+    """Si lo que dice el informe de un evento es lo que pasó."""
+    is_done = moved_at <= (process.ended_at or 0.0)
+    match outcome.result:
+        case Result.DONE:
+            return is_done or _was_lied_to(process, verb, outcome.event.key)
+        case Result.ALREADY_DONE:
+            return is_done
+        case Result.FAILED:
+            return _was_last_seen(process, verb, outcome.event.key)
+    return True
+
+
+def _was_lied_to(process: Process, verb: str, key: str) -> bool:
+    """Si le dijeron que sí en falso y después no leyó ninguna lista."""
+    lies = [
+        exchange.settled_at or 0.0
+        for exchange in process.exchanges
+        if (exchange.kind, exchange.verb, exchange.key) == ("move", verb, key)
+        and exchange.fault
+        and exchange.fault.kind in {"lie", "stale"}
+        and exchange.got
+        and exchange.got.status == 200
+    ]
+    return bool(lies) and not any(
+        exchange.kind == "list"
+        and exchange.verb == verb
+        and shows(exchange) is not None
+        and exchange.sent_at >= lies[-1]
+        for exchange in process.exchanges
+    )
+
+
+def _was_last_seen(process: Process, verb: str, key: str) -> bool:
+    listed = [exchange for exchange in process.exchanges if exchange.kind == "list" and exchange.verb == verb]
+    shown = [exchange for exchange in listed if key in (shows(exchange) or ())]
+    first_pages = [exchange for exchange in listed if shows(exchange) is not None and not exchange.ask.query]
+    return bool(shown) and shown[-1].sent_at >= (first_pages[-1].sent_at if first_pages else 0.0)
+
+
+def the_deadline_holds(life: Life) -> Iterator[str]:
+    """Ninguna pasada dura más de lo suyo, ni más de tres segundos tras una señal, ni pide nada ya al final."""
+    for process in life.processes:
+        if process.was_killed:
+            continue
+        if process.ended_at is None:
+            yield f"{name(process)}: no acabó nunca"
+            continue
+        limit = process.started_at + process.settings.pass_timeout
+        if process.signalled_at is not None:
+            limit = min(limit, process.signalled_at + GRACE_SECONDS)
+        if process.ended_at > limit + _OVERRUN_SECONDS:
+            yield f"{name(process)}: acabó {process.ended_at - limit:.3f} s tarde"
+
+
+def renewals_are_few(life: Life) -> Iterator[str]:
+    """Una sola renovación a la vez, y como mucho un inicio de sesión rechazado en una pasada."""
+    for process in life.processes:
+        renewals = [exchange for exchange in process.exchanges if exchange.kind in {"login", "refresh-token"}]
+        for one, other in pairwise(renewals):
+            if other.sent_at < (one.settled_at or 0.0):
+                yield f"{name(process)}: dos renovaciones a la vez en {other.sent_at:.3f}"
+        refused = [
+            exchange
+            for exchange in renewals
+            if exchange.kind == "login" and exchange.got and exchange.got.status in {400, 401, 403}
+        ]
+        if len(refused) > 1:
+            yield f"{name(process)}: {len(refused)} inicios de sesión rechazados"
+
+
+def concurrency_is_bounded(life: Life) -> Iterator[str]:
+    """Nunca más peticiones a la vez que `MAX_CONCURRENCY`, por transición."""
+    for process in life.processes:
+        for verb in VERBS:
+            posts = [exchange for exchange in process.exchanges if exchange.kind == "move" and exchange.verb == verb]
+            steps = sorted(
+                [(post.sent_at, 1) for post in posts] + [(post.settled_at or float("inf"), -1) for post in posts],
+            )
+            flying = 0
+            for moment, step in steps:
+                flying += step
+                if flying > process.settings.max_concurrency:
+                    yield f"{name(process)}: {flying} peticiones a la vez en {moment:.3f}"
+                    break
+
+
+def retry_after_is_honoured(life: Life) -> Iterator[str]:
+    """Si en una ronda el backend pide esperar, y lo que más pide cabe, la lista no se vuelve a leer antes."""
+    for process in life.processes:
+        until: dict[str, float] = defaultdict(float)
+        for moment, is_sent, exchange in _steps(process):
+            verb, asked = exchange.verb, _asked_wait(exchange)
+            if not is_sent and asked:
+                until[verb] = max(until[verb], moment + asked)
+            elif is_sent and exchange.kind == "list" and not exchange.ask.query:
+                if moment < until[verb] - _EPSILON and until[verb] < last_start(process) - 2 * _EPSILON:
+                    yield f"{name(process)}: lista de {verb} en {moment:.3f}; le pidieron esperar a {until[verb]:.3f}"
+                until[verb] = 0.0
+
+
+def _steps(process: Process) -> list[tuple[float, bool, Exchange]]:
+    """Cada petición, cuando sale y cuando acaba."""
+    sent = [(exchange.sent_at, True, exchange) for exchange in process.exchanges]
+    settled = [(exchange.settled_at or 0.0, False, exchange) for exchange in process.exchanges]
+    return sorted(sent + settled, key=lambda step: step[:2])
+
+
+def _asked_wait(exchange: Exchange) -> float:
+    if exchange.got is None or exchange.kind not in {"list", "move"}:
+        return 0.0
+    return float(dict(exchange.got.headers).get("Retry-After", 0))
+
+
+def exit_codes_keep_the_contract(life: Life) -> Iterator[str]:
+    """El código es el del contrato para lo que pasó, y nunca 70 ni 78."""
+    for process in life.processes:
+        if process.report is None:
+            continue
+        code, facts = process.report.exit_code, _facts(process)
+        if code in {ExitCode.SOFTWARE, ExitCode.CONFIG, ExitCode.USAGE}:
+            yield f"{name(process)}: código {code}: {process.report.error}"
+        elif code not in facts | {ExitCode.OK}:
+            yield f"{name(process)}: código {code} y solo pasó {sorted(facts)}"
+        results = {outcome.result for part in process.report.transitions for outcome in part.outcomes}
+        if code is ExitCode.OK and (results & {Result.FAILED, Result.SKIPPED} or _last_lists_failed(process)):
+            yield f"{name(process)}: código 0, con {sorted(results)} y la última lista sin leer"
+
+
+def _facts(process: Process) -> set[ExitCode]:
+    """Los códigos que explica lo que vio la pasada."""
+    facts = set()
+    for exchange in process.exchanges:
+        got = exchange.got
+        if got is None:
+            facts |= {ExitCode.UNAVAILABLE, ExitCode.TEMPFAIL, ExitCode.FAILED}
+        elif got.status in {401, 403}:
+            facts |= {ExitCode.NOPERM, ExitCode.FAILED}
+        elif got.status in {408, 425, 429} or got.status >= 500:
+            facts |= {ExitCode.UNAVAILABLE, ExitCode.FAILED}
+        elif got.status >= 400 or (exchange.fault and exchange.fault.kind in {"garbage", "lie", "stale"}):
+            facts |= {ExitCode.PROTOCOL, ExitCode.FAILED}
+        if got is None and exchange.kind not in {"list", "move"}:
+            facts.add(ExitCode.NOPERM)
+    end = process.ended_at or 0.0
+    if process.signalled_at is not None or end >= last_start(process) - _EPSILON:
+        facts |= {ExitCode.TEMPFAIL, ExitCode.UNAVAILABLE}
+    if process.plan.only:
+        facts.add(ExitCode.FAILED)
+    return facts
+
+
+def _last_lists_failed(process: Process) -> bool:
+    for verb in (transition.name for transition in process.plan.transitions):
+        lists = [exchange for exchange in process.exchanges if exchange.kind == "list" and exchange.verb == verb]
+        if not lists or shows(lists[-1]) is None:
+            return True
+    return False
+
+
+def shows(exchange: Exchange) -> tuple[str, ...] | None:
+    """Los eventos de la lista que llegó, si llegó."""
+    return exchange.got.shown if exchange.got else None
+
+
+def name(process: Process) -> str:
+    """Cómo se nombra una pasada."""
+    return f"pasada {process.number} ({process.machine.name}, {process.plan.command})"

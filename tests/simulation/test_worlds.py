@@ -1,0 +1,24 @@
+"""Mundos enteros, en tiempo virtual: lo que se promete, con cualquier avería y con varias a la vez."""
+
+import pytest
+
+from tests.simulation.trace import tell
+from tests.simulation.verdict import judge
+
+_BATCHES, _WORLDS = 6, 20
+
+
+@pytest.mark.parametrize("batch", range(_BATCHES))
+def test_no_world_breaks_a_promise(batch: int) -> None:
+    """En ningún mundo se rompe ninguna promesa; si en uno sí, dice cómo verlo."""
+    for seed in range(batch * _WORLDS, (batch + 1) * _WORLDS):
+        verdict = judge(seed)
+        assert not verdict.broken, f"make simulate SEED={seed}: {verdict.broken[:3]}"
+
+
+def test_the_same_seed_is_the_same_life() -> None:
+    """Una semilla da siempre la misma vida, petición a petición: por eso se puede repetir la que falla."""
+    first, second = (list(tell(judge(3).life)) for _ in range(2))
+
+    assert len(first) > 100
+    assert first == second
