@@ -2,6 +2,7 @@
 
 import pytest
 
+from estado_eventos.backend.in_between import PORTAL
 from tests.support.faults import FaultyServer, Raw, Request, answer
 from tests.support.inside import endure
 from tests.support.program import run
@@ -31,7 +32,8 @@ def test_a_redirect_is_one_sentence_and_one_read(status: int, location: str) -> 
 
     assert completed.code == 76
     assert completed.report["error"].startswith(f"lista de pendientes de inicio: HTTP {status}: redirige")
-    assert completed.report["error"].endswith("no se siguen. Ponga en BACKEND_URL la dirección definitiva")
+    cure = PORTAL if "/login/" in location else "Ponga en BACKEND_URL la dirección definitiva"
+    assert completed.report["error"].endswith(f"no se siguen. {cure}")
     assert len(server.requests) == 1
 
 

@@ -63,11 +63,12 @@ class Container:
         with ExitStack() as stack:
             tree = stack.enter_context(bare(self._release) if self._release else rootfs())
             self._console = stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
-            notifications = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-            notifications.bind(f"\0{self.name}")
-            self._guardian = self._start(tree)
-            stack.callback(self._shut_down)
-            self._leader = self._await_boot(notifications)
+            # Cerrado en cuanto arranca: systemd avisa en cada recarga y, sin nadie que lo lea, se pararía al llenarse.
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+                notifications.bind(f"\0{self.name}")
+                self._guardian = self._start(tree)
+                stack.callback(self._shut_down)
+                self._leader = self._await_boot(notifications)
             state = self.run(["systemctl", "is-system-running", "--wait"], check=False).stdout.strip()
             if state not in {"running", "degraded"}:
                 raise ContainerError(f"El contenedor arrancó en el estado «{state}»\n{self.dump()}")

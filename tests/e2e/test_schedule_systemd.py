@@ -46,7 +46,8 @@ def show(container: Container, unit: str, name: str) -> str:
 
 def run_now(container: Container) -> int:
     """Hace una pasada como la haría el temporizador; el código con que acabó."""
-    container.run(["systemctl", "start", SERVICE], check=False)
+    # Con el backend caído dura hasta su límite.
+    container.run(["systemctl", "start", SERVICE], check=False, timeout=120)
     return int(show(container, SERVICE, "ExecMainStatus"))
 
 
