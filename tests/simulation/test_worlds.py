@@ -20,5 +20,5 @@ def test_the_same_seed_is_the_same_life() -> None:
     """Una semilla da siempre la misma vida, petición a petición: por eso se puede repetir la que falla."""
     first, second = (list(tell(judge(3).life)) for _ in range(2))
 
-    assert len(first) > 100
+    assert len(first) > 20
     assert first == second
