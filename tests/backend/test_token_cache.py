@@ -58,7 +58,7 @@ def _foreign(path: Path) -> None:
         (lambda path: path.write_bytes(b"\xff" * 99) and path.chmod(0o600), "no se entiende"),
         (lambda path: path.write_text("[" * 50_000) and path.chmod(0o600), "no se entiende"),
         (lambda path: path.write_text("{}") and path.chmod(0o644), "0600"),
-        (_symlink, "symbolic link"),
+        (_symlink, "es un enlace"),
         (os.mkfifo, "no es un archivo normal"),
         pytest.param(
             _foreign, "otro usuario", marks=pytest.mark.skipif(os.geteuid() != 0, reason="hace falta ser root")

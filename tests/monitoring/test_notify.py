@@ -155,7 +155,7 @@ def test_a_typo_in_the_file_is_told_too(tmp_path: Path) -> None:
 
     assert completed.code == 78
     assert monitor.requests[0].path.startswith("/78?")
-    assert f"{file}, línea 3: no se entiende." in monitor.requests[0].body.decode()
+    assert f"{file}, línea 3: no se entiende" in monitor.requests[0].body.decode()
     assert samples((tmp_path / "estado.prom").read_text())["last_exit_code",] == 78
 
 

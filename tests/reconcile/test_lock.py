@@ -141,7 +141,7 @@ def test_a_pass_whose_turn_never_comes_says_so(backend: ReferenceBackend) -> Non
         while not server.count("GET"):
             assert late.poll() is None
             time.sleep(0.02)
-        impatient = wait(start("start", "--json", env=config(backend, server.url, PASS_TIMEOUT=0.5)))
+        impatient = wait(start("start", "--json", env=config(backend, server.url, PASS_TIMEOUT=4)))
         asked = len(server.requests)
         go_on.set()
         completed = wait(late)
