@@ -30,13 +30,17 @@ def last_start(process: Process) -> float:
 def each_change_is_made_once(life: Life) -> Iterator[str]:
     """Ningún evento va hacia atrás ni cambia dos veces por pasadas de la misma máquina."""
     latest: dict[str, Exchange | None] = {}
+    by: dict[str, set[str]] = defaultdict(set)
     for moved in life.wire.history:
         mine, other = moved.exchange, latest.get(moved.key)
+        if mine:
+            by[moved.key].add(mine.process.machine.name)
         latest[moved.key] = mine
         if moved.before == VERBS.index(moved.verb) or mine is None or other is None or moved.key in life.touched:
             continue
         first, second = sorted((mine, other), key=lambda exchange: exchange.sent_at)
-        same_machine = first.process.machine is second.process.machine
+        # Dos máquinas no comparten turno: si se cruzan en un evento, el backend puede pisarse.
+        same_machine = first.process.machine is second.process.machine and len(by[moved.key]) == 1
         was_long = first.abandoned and (first.saved_at or 0.0) - first.sent_at > grace(first.process)
         if same_machine and not was_long and not first.process.was_killed:
             yield f"evento {moved.key}: {moved.verb} se guardó dos veces o hacia atrás, en {moved.at:.3f}"

@@ -79,7 +79,7 @@ def _should_be_done_by(life: Life, site: Site, event: Event, verb: str) -> float
         first = -(-(due - NOON) // interval) * interval - site.clock.offset
         if first - 2 > 0:
             return max(first, shown) + 1.2 + slack
-    return max(shown, troubled, 0.0) + standby + interval + 3 + slack + abs(site.clock.offset)
+    return max(shown, troubled, 0.0) + standby + interval * 4 / 3 + 3 + slack + abs(site.clock.offset)
 
 
 def follow_ups_are_told(life: Life) -> Iterator[str]:
