@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 
@@ -19,7 +19,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._elapsed = 0.0
         self._selector = self
         self._on_task = on_task
-        self.set_task_factory(self._make_task)
 
     def time(self) -> float:
         """La hora virtual, en segundos."""
@@ -38,14 +37,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         """Nadie duerme: no hay a quien despertar."""
 
-    def _make_task(
+    def create_task(
         self,
-        _loop: asyncio.AbstractEventLoop,
-        work: Any,
+        coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
         *,
+        name: object = None,
         context: contextvars.Context | None = None,
-        **_rest: Any,
+        **rest: Any,
     ) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(work, loop=self, context=context)
+        """Como siempre, y lo cuenta."""
+        task = super().create_task(coro, name=name, context=context, **rest)
         self._on_task(task)
         return task

@@ -5,7 +5,9 @@ import pytest
 from tests.simulation.trace import tell
 from tests.simulation.verdict import judge
 
-_BATCHES, _WORLDS = 6, 20
+_BATCHES, _WORLDS = 5, 10
+_EVENTFUL = 841
+"""Un mundo en que pasa de todo."""
 
 
 @pytest.mark.parametrize("batch", range(_BATCHES))
@@ -18,7 +20,7 @@ def test_no_world_breaks_a_promise(batch: int) -> None:
 
 def test_the_same_seed_is_the_same_life() -> None:
     """Una semilla da siempre la misma vida, petición a petición: por eso se puede repetir la que falla."""
-    first, second = (list(tell(judge(3).life)) for _ in range(2))
+    first, second = (list(tell(judge(_EVENTFUL).life)) for _ in range(2))
 
-    assert len(first) > 20
+    assert any("[limited " in line for line in first)
     assert first == second

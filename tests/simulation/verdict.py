@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from tests.simulation import promises, recovery
+from tests.simulation import codes, promises, recovery
 from tests.simulation.life import Life
 from tests.simulation.world import draw_world
 
@@ -15,7 +15,7 @@ PROMISES: tuple[promises.Promise, ...] = (
     promises.renewals_are_few,
     promises.concurrency_is_bounded,
     promises.retry_after_is_honoured,
-    promises.exit_codes_keep_the_contract,
+    codes.exit_codes_keep_the_contract,
     recovery.everything_due_is_moved,
     recovery.follow_ups_are_told,
     recovery.the_spare_stays_still,

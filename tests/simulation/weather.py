@@ -35,6 +35,7 @@ _SPELLS = {
     "unwell": ("unwell", "unwell_after", "reset_after"),
     "garbage": ("garbage",),
     "refusing": ("refusal",),
+    "lying": ("lie", "stale"),
     "mixed": _MIXED,
 }
 

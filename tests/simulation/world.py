@@ -144,7 +144,7 @@ def _draw_sites(world: World, random: Random) -> None:
         "backend_url": world.model.root,
         "scheduler_interval_seconds": world.interval,
         "http_timeout": random.choice((5, 10, 30)),
-        "max_concurrency": random.choice((1, 2, 8)),
+        "max_concurrency": random.choice((1, 2, 8, 8)),
     }
     match random.choice(("open", "account", "account", "cached", "cached", "static")):
         case "open":
@@ -172,7 +172,20 @@ def _draw_sites(world: World, random: Random) -> None:
 
 def _draw_trouble(world: World, random: Random) -> None:
     last = (world.ticks - CALM_TICKS) * world.interval
-    names = ("down", "cut", "slow", "limited", "unwell", "garbage", "refusing", "mixed", "mixed", "mixed")
+    names = (
+        "down",
+        "cut",
+        "slow",
+        "limited",
+        "limited",
+        "unwell",
+        "garbage",
+        "refusing",
+        "lying",
+        "mixed",
+        "mixed",
+        "mixed",
+    )
     for _ in range(random.choice((0, 1, 1, 2, 3, 5))):
         start = random.uniform(0, last)
         length = random.choice((random.uniform(1, 5), random.uniform(5, 90), last))
