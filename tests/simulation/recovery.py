@@ -67,14 +67,14 @@ def _should_be_done_by(life: Life, site: Site, event: Event, verb: str) -> float
     spare = next((other for other in world.sites if other.name == "spare"), None)
     troubled = world.troubled_until
     if site.dies_at is not None:
+        troubled = max(troubled, site.dies_at)
         standby, site = 20.0 + interval, spare or site
-        troubled = max(troubled, site.dies_at or 0.0)
     slack = _slack(world, site)
     if slack > 0.5 * interval:
         return float("inf")
     behind = site.clock.offset - world.clock.offset
     is_tricky = _DEAD_BAND[0] < behind < _DEAD_BAND[1] + 4 * world.latency or behind > interval / 3 - 1
-    if troubled <= 0.0 and not is_tricky and site.has_lead and verb == "start":
+    if not standby and troubled <= 0.0 and not is_tricky and site.has_lead and verb == "start":
         # El primer tic de la máquina que no es anterior a que venza, con lo que su reloj va adelantado.
         first = -(-(due - NOON) // interval) * interval - site.clock.offset
         if first - 2 > 0:
