@@ -1,8 +1,11 @@
 """Lo que el backend pide esperar se espera, conteste quien conteste después."""
 
+import pytest
+
 from estado_eventos.domain.transitions import START
-from tests.support.faults import FaultyServer, Late, Obliging, Reaction, Request, answer
+from tests.support.faults import YES, Fault, FaultyServer, Late, Obliging, Reaction, Request, answer, listing
 from tests.support.inside import endure
+from tests.support.passes import results
 
 
 def test_the_longest_of_the_round_counts() -> None:
@@ -22,3 +25,24 @@ def test_the_longest_of_the_round_counts() -> None:
     assert completed.code == 0
     assert completed.report["duration_seconds"] >= 2
     assert server.count("POST") == 4
+
+
+@pytest.mark.slow
+def test_it_counts_from_the_answer_and_not_from_the_end_of_the_round() -> None:
+    """Los 5 s que pide uno cuentan desde que los pide, aunque la ronda acabe 4 s después: caben en la pasada."""
+
+    def rule(request: Request) -> Reaction:
+        if request.path == START.list_path:
+            return listing(1, 2) if not done else listing(2)
+        if request.path == START.action_path(2):
+            return Fault.STALL
+        if request.nth == 1:
+            return answer(503, Retry_After="5")
+        done.append(1)
+        return YES
+
+    done: list[int] = []
+    with FaultyServer(rule) as server:
+        completed = endure(server, seconds=8, HTTP_TIMEOUT=4)
+
+    assert results(completed)["1"] == "done"

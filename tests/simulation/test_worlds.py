@@ -18,6 +18,12 @@ def test_no_world_breaks_a_promise(batch: int) -> None:
         assert not verdict.broken, f"make simulate SEED={seed}: {verdict.broken[:3]}"
 
 
+@pytest.mark.parametrize("seed", [2026, 2036, 2196])
+def test_what_a_world_once_broke_stays_mended(seed: int) -> None:
+    """Semillas que encontraron un fallo: un 0 sin haber leído la lista, y un `Retry-After` mal contado."""
+    assert not judge(seed).broken
+
+
 def test_the_same_seed_is_the_same_life() -> None:
     """Una semilla da siempre la misma vida, petición a petición: por eso se puede repetir la que falla."""
     first, second = (list(tell(judge(_EVENTFUL).life)) for _ in range(2))

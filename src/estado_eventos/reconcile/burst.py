@@ -36,8 +36,8 @@ class Burst:
         self._on_attempt = on_attempt
         self._on_done = on_done
         self._failures_in_a_row = 0
-        self.asked_wait = 0.0
-        """Los segundos que pide esperar, antes de volver, la respuesta que más."""
+        self.free_at = 0.0
+        """La hora del bucle antes de la cual alguna respuesta pide que no se vuelva."""
 
     async def apply(self, events: Sequence[TrackedEvent], workers: int) -> None:
         """Pide cada evento una vez, en ese orden y con hasta `workers` a la vez; cómo fue, lo apunta en cada uno."""
@@ -65,9 +65,10 @@ class Burst:
             self._on_done(tracked, status)
 
     def _note(self, tracked: TrackedEvent, error: BackendError) -> None:
+        now = asyncio.get_running_loop().time()
         tracked.fail(error)
         if isinstance(error, Unanswered):
-            tracked.busy_until = asyncio.get_running_loop().time() + _BUSY_TIMEOUTS * self._backend.timeout
+            tracked.busy_until = now + _BUSY_TIMEOUTS * self._backend.timeout
         self._failures_in_a_row = self._failures_in_a_row + 1 if error.unwell else 0
-        self.asked_wait = max(self.asked_wait, error.retry_after or 0.0)
+        self.free_at = max(self.free_at, now + (error.retry_after or 0.0))
         log.log_unsettled(tracked.event, tracked.attempts, error)

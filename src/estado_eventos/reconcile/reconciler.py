@@ -32,10 +32,7 @@ class Reconciler:
     """Una transición a lo largo de una pasada. Se puede cortar cuando sea: `report` dice cómo quedó."""
 
     def __init__(self, transition: Transition, plan: Plan, backend: Backend, tick: Tick, before: Moves | None) -> None:
-        """Desde que se cierra el límite de `tick` no se empieza nada nuevo.
-
-        `before` es lo que mueve la transición anterior, que puede hacer que aquí venza algo.
-        """
+        """`before` es lo que mueve la transición anterior: puede hacer que aquí venza algo. `tick` trae el límite."""
         self.transition = transition
         self.tracker = Tracker(plan.takes)
         self.moves = Moves()
@@ -44,7 +41,7 @@ class Reconciler:
         self.deadline = tick.deadline
         self._tick = tick
         self._before = before
-        self._followed = 0
+        self._followed = self._caught_up = 0
         self.progress: ProgressCallback | None = None
         """A quien se cuenta cómo va."""
         self._backoff = Backoff(tick.deadline)
@@ -133,6 +130,12 @@ class Reconciler:
         return seen
 
     @property
+    def _is_owed_a_look(self) -> bool:
+        """Si falta por leer la lista: la primera, la de después del tic del backend o la de lo que hizo vencer otra."""
+        behind = self._before is not None and self._before.count > self._caught_up
+        return not self._was_listed or self._tick.is_awaited or behind
+
+    @property
     def list_is_known(self) -> bool:
         """Si la última lista se leyó entera."""
         return self._was_listed and self._seen.was_read and self._seen.problem is None
@@ -145,6 +148,7 @@ class Reconciler:
         """Lee la lista y pone al día lo que se sabe de cada evento; sin `add`, solo de los que ya se conocían."""
         self._followed = self._before.count if self._before else 0
         self._seen = await self._read_list(hold, add=add)
+        self._caught_up = self._followed if self._seen.was_read else self._caught_up
         problem = self._seen.problem
         if problem and not self._seen.was_read and str(problem) != self._unread:
             log.log_unread(self.transition, problem)
@@ -185,7 +189,8 @@ class Reconciler:
         burst = Burst(self.transition, self.backend, self.deadline, self._on_attempt, self._on_done)
         await burst.apply(ready, workers)
         self.moves.tell(self.tracker.moved)
-        return max(burst.asked_wait, (seen.problem and seen.problem.retry_after) or 0.0)
+        left = burst.free_at - asyncio.get_running_loop().time()
+        return max(left, (seen.problem and seen.problem.retry_after) or 0.0)
 
     def _on_attempt(self, tracked: TrackedEvent) -> None:
         log.log_attempt(self.transition, tracked.event)
@@ -228,8 +233,8 @@ class Reconciler:
     def report(self, interruption: Interruption | None) -> TransitionReport:
         """Cómo quedó la transición; lo que no se resolvió cuenta como `skipped`."""
         outcomes = self.tracker.outcomes(wall_clock.now())
-        # Cortada sin la última mirada, vale lo que se contestó a cada evento.
-        is_whole = self._finished or (self._was_listed and not self.tracker.has_unsettled)
+        # Cortada sin la última mirada, vale lo que se contestó a cada evento; no, si aún podía enseñar algo nuevo.
+        is_whole = self._finished or not (self._is_owed_a_look or self.tracker.has_unsettled)
         ending = Ending(
             transition=self.transition,
             results={outcome.result for outcome in outcomes},

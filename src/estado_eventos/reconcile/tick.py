@@ -76,11 +76,14 @@ class Tick:
         self._now = now
         self._at = served_tick(now(), interval) if interval else 0.0
         self._looks = 0
+        self.is_awaited = False
+        """Si se espera a que el backend dé el tic, o a la lista de después."""
         self.was_held = False
         """Si se esperó al tic con la conexión abierta: el servidor pudo cerrarla."""
 
     def learn(self, seen: Sighting | None) -> datetime:
         """Apunta la hora que daba el backend; devuelve la que es allí, hasta donde se sabe."""
+        self.is_awaited = False
         if seen:
             self._clock.learn(seen)
         return self._clock.now()
@@ -102,6 +105,7 @@ class Tick:
         if at is None or asyncio.get_running_loop().time() + left >= self.deadline.last_start:
             return False
         self._looks += 1
+        self.is_awaited = True
         return await self._wait_until(at)
 
     async def _wait_until(self, moment: float) -> bool:
