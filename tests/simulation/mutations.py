@@ -33,12 +33,13 @@ MUTATIONS = {
     "el máximo, antes de esperar": Mutation(
         "reconcile/burst.py",
         (
-            ("            status = await", "            asked = self.asked_wait\n            status = await"),
+            ("            status = await", "            asked = self.free_at\n            status = await"),
             (
                 "            self._note(tracked, error)\n",
                 (
                     "            self._note(tracked, error)\n"
-                    "            self.asked_wait = max(asked, error.retry_after or 0.0)\n"
+                    "            now = asyncio.get_running_loop().time()\n"
+                    "            self.free_at = max(asked, now + (error.retry_after or 0.0))\n"
                 ),
             ),
         ),
@@ -49,11 +50,13 @@ MUTATIONS = {
         "reconcile/tick.py",
         (("        if seen is None or not self._interval:\n", "        if seen is None or self._interval:\n"),),
         "everything_due_is_moved",
+        first=20,
     ),
     "límite solo por petición": Mutation(
         "reconcile/deadline.py",
         (("asyncio.timeout_at(end)", "asyncio.timeout_at(None)"),),
         "the_deadline_holds",
+        first=40,
     ),
     "ponerse al día inicia dos veces": Mutation(
         "reconcile/reconciler.py",
@@ -73,6 +76,7 @@ MUTATIONS = {
         "reconcile/reconciler.py",
         (("and seen.was_cut", "and seen.may_improve"),),
         "retry_after_is_honoured",
+        first=50,
     ),
     "un inicio de sesión rechazado se repite": Mutation(
         "backend/auth.py",
@@ -91,11 +95,13 @@ MUTATIONS = {
         "reconcile/follow_ups.py",
         (("finisher.expect = lambda tracked: notes.add(tracked.event.key)", "finisher.expect = lambda tracked: None"),),
         "follow_ups_are_told",
+        first=80,
     ),
     "la de repuesto no espera": Mutation(
         "reconcile/plan.py",
         (("if self.standby_seconds and not", "if self.standby_seconds < 0 and not"),),
         "the_spare_stays_still",
+        first=20,
     ),
     "sin última mirada": Mutation(
         "reconcile/reconciler.py",
@@ -115,6 +121,7 @@ MUTATIONS = {
             ("        if self.cut:", "        if self.cut and self.waits_for_list:"),
         ),
         "exit_codes_keep_the_contract",
+        first=45,
     ),
     "tantos trabajadores como eventos": Mutation(
         "reconcile/burst.py",
@@ -130,5 +137,6 @@ MUTATIONS = {
             ),
         ),
         "quiet_passes_cost_two_requests",
+        first=70,
     ),
 }

@@ -77,9 +77,10 @@ def test_a_no_is_settled_by_the_list(refusals: tuple[int, dict[str, dict[str, An
     """
     code, events = refusals
 
-    assert code == 1
+    # 75, si el límite corta una ronda: lo que estaba mal queda sin resolver.
+    assert code in {1, 75}
     assert events["bueno"]["result"] == "done"
     assert (events[f"{name}-ido"]["result"], events[f"{name}-ido"]["error"]) == ("already_done", None)
-    assert events[name]["result"] == "failed"
+    assert events[name]["result"] == "failed" or (name in ILL and events[name]["result"] == "skipped")
     assert events[name]["attempts"] == 4 or (name in ILL and events[name]["attempts"] > 4)
     assert NOES[name][1] in events[name]["error"]
