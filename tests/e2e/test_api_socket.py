@@ -3,14 +3,17 @@
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.e2e import wheelhouse
 from tests.e2e.container import Container
+from tests.support.faults import FaultyServer
 from tests.support.reference.server import ReferenceBackend
 
 SETTINGS = "/etc/estado-eventos/estado-eventos.env"
@@ -75,8 +78,12 @@ def test_health_follows_the_passes(machine: Container, backend: ReferenceBackend
     settings = machine.read(SETTINGS)
     machine.run(["systemctl", "start", SERVICE])
     well = fetch(machine, port, "/health")
-    machine.put(SETTINGS, settings.replace(backend.url, "http://127.0.0.1:9"))
-    machine.run(["systemctl", "start", SERVICE], check=False)
+    # A quien no tiene un certificado que valga no se le espera; a quien no contesta, hasta el límite.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with FaultyServer(tls=context) as stranger:
+        machine.put(SETTINGS, settings.replace(backend.url, stranger.url))
+        machine.run(["systemctl", "start", SERVICE], check=False)
     ill = fetch(machine, port, "/health")
     machine.put(SETTINGS, settings)
     machine.run(["systemctl", "start", SERVICE])
@@ -99,7 +106,7 @@ def test_info_and_metrics(machine: Container, backend: ReferenceBackend, port: i
     assert (info[0], json.loads(info[1])["service"]) == (200, "Estado de Eventos")
     assert json.loads(info[1])["scheduler_interval_seconds"] == 3600
     assert metrics[0] == 200
-    assert "estado_eventos_last_exit_code 0.0" in metrics[1]
+    assert 'estado_eventos_last_exit_code{name="estado-eventos",shard="1/1"} 0.0' in metrics[1]
 
 
 def test_other_metrics_are_served_after_the_next_pass(machine: Container, backend: ReferenceBackend, port: int) -> None:

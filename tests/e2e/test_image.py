@@ -145,7 +145,7 @@ def test_the_command_of_the_document(
     ("code", "settings"),
     [
         (1, {}),
-        (69, {"BACKEND_URL": "http://127.0.0.1:9", "AUTH_URL": "http://127.0.0.1:9"}),
+        (69, {"BACKEND_URL": "http://127.0.0.1:9", "AUTH_URL": "http://127.0.0.1:9", "PASS_TIMEOUT": "5"}),
         (77, {"BACKEND_PASSWORD": "otra"}),
         (78, {"HTTP_TIMEOUT": "mucho"}),
     ],
