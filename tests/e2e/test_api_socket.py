@@ -74,7 +74,7 @@ def main_pid(machine: Container) -> str:
 
 
 def make_a_pass(machine: Container, *, check: bool = True) -> None:
-    """Una pasada ahora mismo, aunque acabe de haber varias: systemd no deja arrancar algo más de cinco veces en 10 s."""
+    """Una pasada ahora mismo, aunque acabe de haber varias: systemd arranca lo mismo cinco veces en 10 s, y no más."""
     machine.run(["systemctl", "reset-failed", SERVICE], check=False)
     machine.run(["systemctl", "start", SERVICE], check=check)
 

@@ -76,7 +76,7 @@ def test_a_certificate_that_is_not_valid_ends_it(tmp_path: Path) -> None:
 def test_on_a_terminal_it_says_what_it_waits_for() -> None:
     """En un terminal se dice a qué se espera y que Ctrl-C lo acaba."""
     with FaultyServer(lambda _: answer(503)) as server:
-        code, seen = in_terminal("start", BACKEND_URL=server.url, PASS_TIMEOUT=6, LOG_LEVEL="WARNING")
+        code, seen = in_terminal("start", BACKEND_URL=server.url, PASS_TIMEOUT=12, LOG_LEVEL="WARNING")
 
     assert code == 69
     assert "se espera al backend" in seen
