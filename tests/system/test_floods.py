@@ -82,7 +82,7 @@ def test_a_wide_list_served_again_and_again_does_not_fill_the_memory() -> None:
     }
 
     def rule(request: Request) -> Raw:
-        return wide[request.path.split("-")[-1].strip("/")] if request.method == "GET" else answer(500, "{}")
+        return wide[request.path.split("-")[-1].strip("/")] if request.method == "GET" else answer(400, "{}")
 
     with FaultyServer(rule) as server:
         code, mebibytes, report = _weigh(server.url, "run-once", PASS_TIMEOUT=30)
