@@ -176,6 +176,8 @@ def test_a_backend_that_is_down_shows_and_heals(scheduled: Container) -> None:
 def test_status_says_when_and_how(scheduled: Container) -> None:
     """`schedule status` dice si está en marcha, cuándo toca y cómo fue la última pasada; con `--json`, lo mismo."""
     run_now(scheduled)
+    # Mientras hay una pasada en marcha, de la última se sabe solo su informe.
+    scheduled.wait_until(lambda: show(scheduled, SERVICE, "ActiveState") == "inactive", "que acabe la del temporizador")
 
     spoken = scheduled.run(["estado-eventos", "schedule", "status", "systemd"])
     read = json.loads(scheduled.run(["estado-eventos", "schedule", "status", "systemd", "--json"]).stdout)

@@ -109,12 +109,14 @@ def status(job: Job) -> ScheduleStatus:
     service = _properties(job, "service", "ExecMainStatus", "ExecMainExitTimestamp", "Environment")
     code = service.get("ExecMainStatus", "")
     ran = bool(service.get("ExecMainExitTimestamp")) and code.isdigit()
+    active = timer.get("ActiveState") == "active"
+    elapses, environment = timer.get("NextElapseUSecRealtime", ""), service.get("Environment", "")
     return ScheduleStatus(
         scheduler="systemd",
         name=job.unit,
         installed=timer.get("LoadState") == "loaded",
-        active=timer.get("ActiveState") == "active",
-        next_tick=next_tick(timer.get("NextElapseUSecRealtime", ""), service.get("Environment", "")),
+        active=active,
+        next_tick=next_tick(elapses, environment, datetime.now(UTC)) if active else None,
         last_exit_code=int(code) if ran else None,
         last_report=last_report(job.report_file),
     )
@@ -127,17 +129,18 @@ def _properties(job: Job, kind: str, *names: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def next_tick(elapses: str, environment: str) -> datetime | None:
+def next_tick(elapses: str, environment: str, now: datetime) -> datetime | None:
     """El tic al que sirve la pasada siguiente, que es el primero desde que salta el temporizador.
 
-    `elapses` es cuándo salta, como lo escribe systemctl, que lo hace en la zona que se le diga: aquí, UTC.
+    `elapses` es cuándo salta, como lo escribe systemctl, que lo hace en la zona que se le diga: aquí, UTC. Con una
+    pasada en marcha no lo dice: es el primero después de `now`.
     """
     moment = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", elapses)
     interval = re.search(r"SCHEDULER_INTERVAL_SECONDS=(\d+)", environment)
-    if moment is None:
+    if moment is None and interval is None:
         return None
     step = int(interval[1]) if interval else 1
-    seconds = datetime.fromisoformat(moment[0]).replace(tzinfo=UTC).timestamp()
+    seconds = datetime.fromisoformat(moment[0]).replace(tzinfo=UTC).timestamp() if moment else now.timestamp()
     return datetime.fromtimestamp(math.ceil(seconds / step) * step, UTC)
 
 
