@@ -31,7 +31,7 @@ def test_without_systemd_it_says_what_to_use() -> None:
     ],
 )
 def test_the_next_tick_is_the_one_that_is_served(elapses: str, environment: str, tick: str | None) -> None:
-    """El próximo tic es aquel al que sirve la pasada, no cuándo salta el temporizador; con una en marcha, el que sigue."""
+    """El próximo tic es aquel al que sirve la pasada, no cuándo salta el temporizador; con una en marcha, el otro."""
     found = next_tick(elapses, environment, datetime(2026, 11, 28, 4, 13, 1, tzinfo=UTC))
 
     assert (found and found.isoformat()) == tick
