@@ -33,7 +33,7 @@ def _traces(name: str) -> list[str]:
         except OSError:
             continue
     mounts = Path("/proc/self/mounts").read_text()
-    return [*traces, *(line for line in mounts.splitlines() if "estado-eventos-e2e" in line)]
+    return [*traces, *(line for line in mounts.splitlines() if name in line)]
 
 
 def _wait_for_no_traces(name: str) -> None:
