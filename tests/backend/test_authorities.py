@@ -18,6 +18,7 @@ from estado_eventos.config.settings import Settings
 from tests.support.diagnosis import diagnose
 from tests.support.faults import FaultyServer, answer
 from tests.support.inside import run_inside
+from tests.support.tls import certified
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
     monkeypatch.setattr(authorities, "USUAL_STORES", (Store(str(tmp_path / "otro.pem")),))
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    known[-1].issue_cert("127.0.0.1").configure_cert(context)
+    context = certified(known[-1], "127.0.0.1")
     with FaultyServer(lambda _: answer(200, "[]"), tls=context) as server:
         yield System(file, folder, server)
 

@@ -13,6 +13,7 @@ from tests.support.faults import FaultyServer, answer
 from tests.support.inside import account
 from tests.support.program import run
 from tests.support.reference.server import ReferenceBackend
+from tests.support.tls import certified
 
 
 class Squatter:
@@ -44,9 +45,7 @@ def tls(tmp_path: Path) -> ssl.SSLContext:
     """Un certificado para `localhost`, de la autoridad de `ca.pem`."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    return context
+    return certified(authority, "localhost")
 
 
 def test_who_squats_on_the_other_localhost_gets_nothing(backend: ReferenceBackend) -> None:

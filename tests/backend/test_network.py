@@ -17,6 +17,7 @@ from estado_eventos.backend.network import explain_transport, is_address, same_o
 from estado_eventos.config.settings import Settings
 from tests.support.faults import FaultyServer, answer
 from tests.support.program import run
+from tests.support.tls import certified
 
 _HANG_RESOLVER = """
 import socket, time
@@ -34,8 +35,7 @@ def authority(tmp_path: Path) -> tuple[trustme.CA, Path]:
 
 
 def _serve_tls(authority: trustme.CA, *names: str) -> FaultyServer:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(context)
+    context = certified(authority, *names)
     return FaultyServer(lambda _: answer(200, "[]"), tls=context)
 
 

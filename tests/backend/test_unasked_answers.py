@@ -19,6 +19,7 @@ from estado_eventos.config.settings import Settings
 from estado_eventos.domain.transitions import START, Event
 from tests.support.faults import answer, keep_alive
 from tests.support.program import run
+from tests.support.tls import certified
 
 LIST = keep_alive(answer(200, '[{"id": 7, "start_date": "2026-01-01T10:00:00Z"}]')).data
 YES = keep_alive(answer(200, '{"success": true, "status": "en_progreso"}')).data
@@ -89,9 +90,7 @@ def tls(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "autoridad.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "autoridad.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
+    return certified(authority, "127.0.0.1")
 
 
 @pytest.mark.parametrize("pause", [0.001, 0.05, 0.4])

@@ -1,6 +1,5 @@
 """Cuánto tarda en cambiar de estado un evento debido en el tic: el temporizador de verdad y un servicio residente."""
 
-import ssl
 import statistics
 import tempfile
 import time
@@ -19,6 +18,7 @@ from tests.support.faults import FaultyServer, pass_through
 from tests.support.inside import settings_text
 from tests.support.reference.contract import ServerOptions
 from tests.support.reference.server import ReferenceBackend
+from tests.support.tls import certified
 
 INTERVAL = 30
 """El más corto con el adelanto de siempre (design §7: 2 s), donde cabe un inicio de sesión como los de verdad."""
@@ -112,8 +112,7 @@ class _Arena:
         self._container.run([_PROGRAM, "schedule", "remove", "systemd", "--name", name], timeout=120)
 
     def _serve(self, options: ServerOptions) -> Contender:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._authority.issue_cert("127.0.0.1").configure_cert(tls)
+        tls = certified(self._authority, "127.0.0.1")
         backend = self._stack.enter_context(ReferenceBackend(**options))
         proxy = self._stack.enter_context(FaultyServer(pass_through, tls=tls, upstream=backend.url))
         return Contender(backend, proxy.url)

@@ -1,6 +1,5 @@
 """Lo que contesta quien está en medio: se dice quién es, y no se culpa a la cuenta ni al rol."""
 
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from tests.support.faults import Fault, FaultyServer, Raw, Reaction, Request, an
 from tests.support.inside import account, run_inside
 from tests.support.program import run
 from tests.support.reference.server import ReferenceBackend
+from tests.support.tls import certified
 
 DJANGO = "<!doctype html><title>Bad Request (400)</title><h1>Bad Request (400)</h1>"
 NGINX = "<center><h1>400 Bad Request</h1></center><center>The plain HTTP request was sent to HTTPS port</center>"
@@ -84,8 +84,7 @@ def authority(tmp_path: Path) -> tuple[trustme.CA, Path]:
 @pytest.fixture
 def secure(authority: tuple[trustme.CA, Path], backend: ReferenceBackend) -> Iterator[FaultyServer]:
     """El backend detrás de https."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority[0].issue_cert("127.0.0.1").configure_cert(context)
+    context = certified(authority[0], "127.0.0.1")
     with FaultyServer(tls=context, upstream=backend.url) as server:
         yield server
 

@@ -15,6 +15,7 @@ from tests.support.diagnosis import diagnose, diagnose_apart, nobody
 from tests.support.faults import FaultyServer, answer
 from tests.support.inside import account
 from tests.support.reference.server import ReferenceBackend
+from tests.support.tls import certified
 
 TWO_ADDRESSES = """
 import socket
@@ -162,8 +163,7 @@ def test_a_certificate_for_another_host_says_whose_it_is(authority: tuple[trustm
 
 def test_a_server_that_answers_only_once_is_still_explained(authority: tuple[trustme.CA, Path]) -> None:
     """Si no se puede volver a conectar para ver de quién es el certificado, se dice lo que se sabe."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority[0].issue_cert("otro.example").configure_cert(context)
+    context = certified(authority[0], "otro.example")
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve_once() -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from tests.e2e import wheelhouse
 from tests.e2e.container import Container
 from tests.support.faults import FaultyServer
 from tests.support.reference.server import ReferenceBackend
+from tests.support.tls import certified
 
 SETTINGS = "/etc/estado-eventos/estado-eventos.env"
 SERVICE = "estado-eventos.service"
@@ -85,8 +85,7 @@ def test_health_follows_the_passes(machine: Container, backend: ReferenceBackend
     make_a_pass(machine)
     well = fetch(machine, port, "/health")
     # A quien no tiene un certificado que valga no se le espera; a quien no contesta, hasta el límite.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    context = certified(trustme.CA(), "127.0.0.1")
     with FaultyServer(tls=context) as stranger:
         machine.put(SETTINGS, settings.replace(backend.url, stranger.url))
         make_a_pass(machine, check=False)

@@ -1,7 +1,6 @@
 """El latido: a dónde va, qué lleva, y que un monitor que falla, calla o miente no estorba a la pasada."""
 
 import os
-import ssl
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tests.support.inside import run_inside
 from tests.support.monitors import SECRET, denied, empty_lists, fails_with, ok, warnings
 from tests.support.program import Completed, run
 from tests.support.reference.server import ReferenceBackend
+from tests.support.tls import certified
 
 
 def beaten(rule: Rule, path: str = f"/{SECRET}", **variables: object) -> tuple[Completed, FaultyServer, float]:
@@ -203,8 +203,7 @@ def test_https_trusts_the_authorities_of_the_system(tmp_path: Path) -> None:
     """Un monitor con https vale si su certificado es de una autoridad del sistema, aunque el backend sea http."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context = certified(authority, "127.0.0.1")
     with FaultyServer(empty_lists) as server, FaultyServer(ok, tls=context) as monitor:
         env = {"BACKEND_URL": server.url, "HEARTBEAT_URL": f"{monitor.url}/{SECRET}"}
         trusted = run("run-once", env=env | {"SSL_CERT_FILE": tmp_path / "ca.pem"})

@@ -5,7 +5,6 @@ import io
 import json
 import logging
 import re
-import ssl
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -25,6 +24,7 @@ from tests.support.inside import account, run_inside
 from tests.support.program import PROGRAM, environment
 from tests.support.reference.server import ReferenceBackend
 from tests.support.terminal_session import in_terminal
+from tests.support.tls import certified
 
 
 def test_text_lines_have_time_level_and_message() -> None:
@@ -155,8 +155,7 @@ def test_another_journal_stream_is_not_this_one(tmp_path: Path) -> None:
 
 def test_an_error_in_a_terminal_is_red_with_its_cure_under_it() -> None:
     """En un terminal, lo que fue mal es una línea roja y debajo va la cura; con NO_COLOR, una línea sin más."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    context = certified(trustme.CA(), "127.0.0.1")
     with FaultyServer(tls=context) as server:
         _, colored = in_terminal("run-once", "-q", BACKEND_URL=server.url)
         _, plain = in_terminal("run-once", "-q", BACKEND_URL=server.url, NO_COLOR=1)

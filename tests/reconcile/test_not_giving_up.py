@@ -1,6 +1,5 @@
 """Un backend que está mal y se cura: la pasada sigue hasta su límite; lo que él no quiere, cuatro veces."""
 
-import ssl
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from tests.support.inside import run_inside
 from tests.support.passes import config, part_of, results
 from tests.support.reference.server import ReferenceBackend
 from tests.support.terminal_session import in_terminal
+from tests.support.tls import certified
 
 WAIT = "Ctrl-C acaba"
 
@@ -63,8 +63,7 @@ def test_who_only_looks_does_not_wait(arguments: list[str], requests: int) -> No
 
 def test_a_certificate_that_is_not_valid_ends_it(tmp_path: Path) -> None:
     """Un certificado que no vale no se cura esperando: 69, con una conexión por lista."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    context = certified(trustme.CA(), "127.0.0.1")
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "otra.pem"))
     with FaultyServer(tls=context) as server:
         completed = run_inside("run-once", "--json", BACKEND_URL=server.url, SSL_CERT_FILE=tmp_path / "otra.pem")

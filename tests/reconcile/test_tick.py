@@ -9,6 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from estado_eventos.backend.clock import BackendClock, Sighting
+from estado_eventos.domain import wall_clock
 from estado_eventos.reconcile.deadline import Deadline
 from estado_eventos.reconcile.tick import HoldCutError, Tick, lead_seconds, look_again_at, max_offset, served_tick
 
@@ -125,7 +126,8 @@ def held(interval: int, now: Callable[[], float], seconds: float = 48, *, cut: b
 
     async def hold() -> float:
         deadline = Deadline(seconds, time.monotonic())
-        tick = Tick(interval, BackendClock(), deadline, now)
+        wall_clock.source.set(now)
+        tick = Tick(interval, BackendClock(), deadline)
         if cut:
             asyncio.get_running_loop().call_soon(deadline.closing.set)
         before = time.monotonic()

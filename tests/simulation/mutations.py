@@ -124,8 +124,8 @@ MUTATIONS = {
         first=45,
     ),
     "tantos trabajadores como eventos": Mutation(
-        "reconcile/burst.py",
-        (("range(min(workers, len(events)))", "range(len(events))"),),
+        "reconcile/workers.py",
+        (("range(min(workers, len(items)))", "range(len(items))"),),
         "concurrency_is_bounded",
     ),
     "siempre se relee": Mutation(

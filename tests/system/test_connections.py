@@ -1,7 +1,6 @@
 """Conexiones que no llegan, no valen o llevan de más: TLS, agujeros negros y servidores que no hablan HTTP."""
 
 import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from tests.support.faults import (
 from tests.support.inside import endure, run_inside
 from tests.support.passes import moved_once
 from tests.support.reference.server import ReferenceBackend
+from tests.support.tls import certified
 
 
 def test_a_content_length_too_short_costs_no_event(backend: ReferenceBackend) -> None:
@@ -144,8 +144,7 @@ def _tls_server(folder: Path, **validity: Any) -> Iterator[tuple[FaultyServer, P
     authority = trustme.CA()
     path = folder / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", **validity).configure_cert(context)
+    context = certified(authority, "127.0.0.1", **validity)
     with FaultyServer(lambda _: answer(200, "[]"), tls=context) as server:
         yield server, path
 

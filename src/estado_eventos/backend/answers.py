@@ -92,10 +92,8 @@ def read_applied(transition: Transition, answer: Answer) -> str:
 
     Lanza `Refused`, `Unavailable`, `Denied` o `WrongProtocol` si no es un sí claro.
     """
-    if answer.status in {401, 403, 407}:
-        raise in_between(answer) or Denied(with_words(answer), status=answer.status)
-    if is_unwell(answer.status):
-        raise unavailable(answer)
+    if failure := _failure(answer):
+        raise failure
     if answer.status != 200:
         raise Refused(_words(answer) or f"HTTP {answer.status}", status=answer.status)
     content = answer.content()
@@ -114,11 +112,14 @@ def read_told(answer: Answer) -> None:
         return
     if answer.status in {400, 404}:
         raise Refused(with_words(answer), status=answer.status)
+    raise _failure(answer) or WrongProtocol(with_words(answer), status=answer.status)
+
+
+def _failure(answer: Answer) -> BackendError | None:
+    """El error de un POST que no se permite o que ahora no se puede; `None` si no es ninguno de los dos."""
     if answer.status in {401, 403, 407}:
-        raise in_between(answer) or Denied(with_words(answer), status=answer.status)
-    if is_unwell(answer.status):
-        raise unavailable(answer)
-    raise WrongProtocol(with_words(answer), status=answer.status)
+        return in_between(answer) or Denied(with_words(answer), status=answer.status)
+    return unavailable(answer) if is_unwell(answer.status) else None
 
 
 def in_between(answer: Answer) -> BackendError | None:

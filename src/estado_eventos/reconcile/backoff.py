@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 
 from estado_eventos.reconcile.deadline import Deadline
 
@@ -14,17 +13,17 @@ _LEAST_SECONDS = 0.5
 class Backoff:
     """Esperas cada vez más largas, al azar para que dos máquinas no vayan a la vez, y nunca más allá del límite."""
 
-    def __init__(self, deadline: Deadline, uniform: Callable[[float, float], float] = random.uniform) -> None:
-        """`uniform` elige entre dos números."""
+    def __init__(self, deadline: Deadline) -> None:
+        """La primera, de medio segundo como mucho."""
         self._deadline = deadline
-        self._uniform = uniform
         self._ceiling = _FIRST_SECONDS
 
     async def wait(self, at_least: float = 0.0) -> bool:
         """Espera `at_least` segundos o más; `False` si no cabe antes del límite o hay que acabar."""
         left = self._deadline.last_start - asyncio.get_running_loop().time()
         # Con lo que queda a medias: la última ronda, cerca del final y no cinco segundos antes.
-        delay = max(at_least, self._uniform(0, min(self._ceiling, left / 2)))
+        luck = random.uniform(0, min(self._ceiling, left / 2))  # noqa: S311  Solo reparte las esperas.
+        delay = max(at_least, luck)
         self._ceiling = min(2 * self._ceiling, _MAX_SECONDS)
         if left < _LEAST_SECONDS or delay >= left:
             return False

@@ -1,7 +1,7 @@
 """Una ronda de peticiones: cada evento una vez, varios a la vez."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from estado_eventos.backend.client import Backend
 from estado_eventos.backend.errors import BackendError, Unanswered
@@ -9,6 +9,7 @@ from estado_eventos.domain.transitions import Transition
 from estado_eventos.reconcile import log
 from estado_eventos.reconcile.deadline import Deadline
 from estado_eventos.reconcile.tracker import TrackedEvent
+from estado_eventos.reconcile.workers import share_out
 
 _MAX_FAILURES_IN_A_ROW = 10
 _BUSY_TIMEOUTS = 2
@@ -41,17 +42,10 @@ class Burst:
 
     async def apply(self, events: Sequence[TrackedEvent], workers: int) -> None:
         """Pide cada evento una vez, en ese orden y con hasta `workers` a la vez; cómo fue, lo apunta en cada uno."""
-        queue = iter(events)
-        async with asyncio.TaskGroup() as group:
-            for worker in range(min(workers, len(events))):
-                group.create_task(self._work(queue, worker))
+        await share_out(events, workers, self._apply, self._may_go_on)
 
-    async def _work(self, queue: Iterator[TrackedEvent], worker: int) -> None:
-        while not self._deadline.closing.is_set() and self._failures_in_a_row < _MAX_FAILURES_IN_A_ROW:
-            tracked = next(queue, None)
-            if tracked is None:
-                return
-            await self._apply(tracked, worker)
+    def _may_go_on(self) -> bool:
+        return not self._deadline.closing.is_set() and self._failures_in_a_row < _MAX_FAILURES_IN_A_ROW
 
     async def _apply(self, tracked: TrackedEvent, worker: int) -> None:
         tracked.attempts += 1

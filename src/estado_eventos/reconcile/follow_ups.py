@@ -1,6 +1,5 @@
 """Lo que sigue a un evento finalizado: avisar de él al backend, al menos una vez, aunque un corte caiga en medio."""
 
-import asyncio
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from estado_eventos.reconcile.backoff import Backoff
 from estado_eventos.reconcile.lock import PassLock
 from estado_eventos.reconcile.plan import Plan
 from estado_eventos.reconcile.reconciler import Reconciler
+from estado_eventos.reconcile.workers import share_out
 
 _MAX_ROUNDS = 4
 _MAX_AGE_SECONDS = 86400
@@ -108,9 +108,9 @@ class FollowUpCalls:
         self._close()
 
     async def _call_for_a_while(self, workers: int) -> None:
-        backoff = Backoff(self._finisher.deadline)
+        backoff, closing = Backoff(self._finisher.deadline), self._finisher.deadline.closing
         for _ in range(_MAX_ROUNDS):
-            await self._call_all(workers)
+            await share_out(list(self._owed.items()), workers, self._call, lambda: not closing.is_set())
             if not self._owed or not await backoff.wait():
                 return
 
@@ -134,20 +134,8 @@ class FollowUpCalls:
         if self._finisher.list_is_known and not self._plan.only:
             self._owed |= {key: _id(key) for key in self._notes.left if key not in seen and self._plan.shard.owns(key)}
 
-    async def _call_all(self, workers: int) -> None:
-        queue = iter(list(self._owed.items()))
-
-        async def work(worker: int) -> None:
-            for key, event_id in queue:
-                if self._finisher.deadline.closing.is_set():
-                    return
-                await self._call(key, event_id, worker)
-
-        async with asyncio.TaskGroup() as group:
-            for worker in range(min(workers, len(self._owed))):
-                group.create_task(work(worker))
-
-    async def _call(self, key: str, event_id: int | str, worker: int) -> None:
+    async def _call(self, owed: tuple[str, int | str], worker: int) -> None:
+        key, event_id = owed
         try:
             await self._finisher.backend.tell(self._path, event_id, worker)
         except Refused as error:

@@ -1,7 +1,6 @@
 """El tic al que sirve una pasada: cuándo se lee la lista, y cuándo otra vez, para que el backend ya lo haya dado."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 
 from estado_eventos.backend.clock import BackendClock, Sighting
@@ -66,15 +65,12 @@ def look_again_at(tick: float, seen: Sighting, clock: BackendClock, looks: int, 
 class Tick:
     """El tic de una pasada, visto por una transición. Con `interval` 0 no hay ninguno: no se espera nunca."""
 
-    def __init__(
-        self, interval: int, clock: BackendClock, deadline: Deadline, now: Callable[[], float] = wall_clock.epoch
-    ) -> None:
-        """`now` es nuestro reloj; lo que se espera se mide además con el del bucle, que no salta."""
+    def __init__(self, interval: int, clock: BackendClock, deadline: Deadline) -> None:
+        """En `clock` se apunta la hora del backend."""
         self._interval = interval
         self._clock = clock
         self.deadline = deadline
-        self._now = now
-        self._at = served_tick(now(), interval) if interval else 0.0
+        self._at = served_tick(wall_clock.epoch(), interval) if interval else 0.0
         self._looks = 0
         self.is_awaited = False
         """Si se espera a que el backend dé el tic, o a la lista de después."""
@@ -90,7 +86,7 @@ class Tick:
 
     async def hold(self) -> None:
         """Espera al tic, si está al llegar. Lanza `HoldCutError` si antes hay que acabar."""
-        left = self._at - self._now()
+        left = self._at - wall_clock.epoch()
         if self._interval and -_MARGIN_SECONDS < left <= self.deadline.seconds * _MAX_SHARE:
             self.was_held = True
             if not await self._wait_until(self._at + _MARGIN_SECONDS):
@@ -101,7 +97,7 @@ class Tick:
         if seen is None or not self._interval:
             return False
         at = look_again_at(self._at, seen, self._clock, self._looks, max_offset(self._interval))
-        left = (at or 0.0) - self._now()
+        left = (at or 0.0) - wall_clock.epoch()
         if at is None or asyncio.get_running_loop().time() + left >= self.deadline.last_start:
             return False
         self._looks += 1
@@ -109,10 +105,13 @@ class Tick:
         return await self._wait_until(at)
 
     async def _wait_until(self, moment: float) -> bool:
-        """Espera a que nuestro reloj dé esa hora, mirándolo cada poco: puede saltar. `False` si hay que acabar."""
+        """Espera a que nuestro reloj dé esa hora, mirándolo cada poco; `False` si hay que acabar.
+
+        Puede saltar: lo que se espera se mide además con el del bucle.
+        """
         loop = asyncio.get_running_loop()
-        limit = loop.time() + moment - self._now()
-        while (left := min(moment - self._now(), limit - loop.time())) > 0:
+        limit = loop.time() + moment - wall_clock.epoch()
+        while (left := min(moment - wall_clock.epoch(), limit - loop.time())) > 0:
             if await self.deadline.closes_within(min(left, _STEP_SECONDS)):
                 return False
         return not self.deadline.closing.is_set()
