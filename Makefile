@@ -14,6 +14,9 @@ NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo 'A $(PYTHON) le falta el módulo venv. En Debian, como root: apt install python3-venv' >&2; exit 1; }; \
 	$(PYTHON) -m venv --clear
 
+# Donde se prohíbe guardar lo compilado, cada proceso de las pruebas lo compilaría todo otra vez.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo simulate test test-lowest e2e image bench pictures dashboard reference audit dist check lint types layers lock clean
 
 demo: $(READY)
@@ -28,7 +31,7 @@ ifdef COVERAGE
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 else
-	$(BIN)/pytest -n 6 -m "not e2e and not slow"
+	$(BIN)/pytest -n 6 --dist worksteal -m "not e2e and not slow"
 endif
 
 # Pasadas de verdad en mundos simulados, en tiempo virtual: WORLDS=n mundos, o SEED=n para ver uno entero.

@@ -1,6 +1,7 @@
 """Los servidores de verdad que comparten las pruebas."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,10 +11,12 @@ import pytest
 from hypothesis import settings
 
 from tests.support.clocks import Clock, fake_clock
-from tests.support.forked import ForkServer
+from tests.support.forked import ForkServer, shared
 from tests.support.postgres import PostgresUnavailableError, postgres_server
 from tests.support.reference.server import ReferenceBackend
 
+# Con nohup se hereda que no se atienda, y el programa lo respetaría.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Cuánto tarda un ejemplo depende de la máquina y de lo que haya al lado.
 settings.register_profile("sin prisa", deadline=None)
 settings.load_profile("sin prisa")
@@ -67,10 +70,9 @@ def clock(tmp_path: Path) -> Clock:
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[ForkServer]:
+def forks() -> ForkServer:
     """El programa ya importado, uno por sesión."""
-    with ForkServer() as server:
-        yield server
+    return shared()
 
 
 @pytest.fixture

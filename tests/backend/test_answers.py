@@ -35,6 +35,7 @@ def test_any_body_is_a_page_or_a_named_error(body: bytes, status: int) -> None:
     assert outcome
 
 
+@pytest.mark.slow
 @given(st.lists(JSON, max_size=5))
 def test_any_item_is_an_event_or_says_what_is_wrong(items: list[Any]) -> None:
     """Cada elemento de la lista es un evento con un id seguro o dice qué le pasa; no se pierde ninguno."""

@@ -23,6 +23,7 @@ def mint(life: int, issued: float | None = None) -> str:
     return jwt.encode(claims, "clave-de-prueba-de-treinta-y-dos-bytes", "HS256")
 
 
+@pytest.mark.slow
 def test_without_a_token_it_logs_in_once(backend: ReferenceBackend) -> None:
     """Sin token, la pasada inicia sesión una vez para las dos listas y todos los eventos."""
     backend.add_events(due_start=10, due_finish=10)
@@ -132,6 +133,7 @@ def test_a_login_that_fails_for_now_is_tried_again(backend: ReferenceBackend) ->
     assert proxy.count("POST", LOGIN) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [Fault.CUT, answer(500), answer(401)])
 def test_a_valid_token_needs_no_renewal_to_work(backend: ReferenceBackend, tmp_path: Path, fault: Any) -> None:
     """Si renovar falla pero el token aún vale, la pasada se hace con él."""
@@ -210,6 +212,7 @@ def test_auth_url_may_be_elsewhere_and_never_sees_a_token(backend: ReferenceBack
     assert all("authorization" not in request.headers and b"eyJ" not in request.body for request in elsewhere.requests)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "code", "words"),
     [

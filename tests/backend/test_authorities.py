@@ -92,6 +92,7 @@ def test_the_usual_places_of_other_systems(system: System) -> None:
     assert run_inside("run-once", BACKEND_URL=system.server.url).code == 0
 
 
+@pytest.mark.slow
 def test_a_machine_without_authorities_says_what_to_do(system: System) -> None:
     """Sin autoridades en ningún sitio, https es 78 y nombra SSL_CERT_FILE, también en `check`; http va igual."""
     system.file.unlink()

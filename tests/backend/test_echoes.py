@@ -46,6 +46,7 @@ def check_nothing_leaks(server: FaultyServer, secrets: list[str], **variables: A
         assert [piece for piece in pieces(secret) if piece in seen] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "status", [302, 400, *(pytest.param(code, marks=pytest.mark.slow) for code in (200, 403, 404, 500))]
 )
@@ -87,6 +88,7 @@ def test_the_token_of_before_a_renewal_is_still_a_secret() -> None:
     assert any(new in header for header in used)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
 def test_what_a_login_says_when_it_fails_shows_nothing(status: int) -> None:
     """El correo, la contraseña y el token que se mandan a `/auth/` no vuelven en lo que dice al negarse."""
@@ -107,6 +109,7 @@ def test_what_a_login_says_when_it_fails_shows_nothing(status: int) -> None:
         )
 
 
+@pytest.mark.slow
 def test_with_a_short_password_nothing_is_repeated() -> None:
     """Si la contraseña es demasiado corta para buscarla, no se repite nada de lo que diga el backend."""
 
@@ -147,6 +150,7 @@ def test_what_a_proxy_repeats_shows_nothing(scheme: str) -> None:
         )
 
 
+@pytest.mark.slow
 def test_the_address_of_the_heartbeat_is_a_secret_of_everybody() -> None:
     """Quien repite la dirección del latido, sea el backend o el propio monitor, no la enseña a nadie."""
 

@@ -57,6 +57,7 @@ def test_an_unknown_authority_is_refused(authority: tuple[trustme.CA, Path]) -> 
     assert server.requests == []
 
 
+@pytest.mark.slow
 def test_a_certificate_for_another_name_is_refused(authority: tuple[trustme.CA, Path]) -> None:
     """Un certificado de otro servidor no vale: 69."""
     with _serve_tls(authority[0], "otro.example") as server:
@@ -101,6 +102,7 @@ def test_an_old_tls_is_not_spoken() -> None:
     assert tls_context(settings).minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
+@pytest.mark.slow
 def test_a_name_that_does_not_resolve_is_named_as_such() -> None:
     """Un nombre que no existe: 69 y se dice que no se resuelve."""
     completed = run("start", "--json", env={"BACKEND_URL": "http://no-existe.invalid", "PASS_TIMEOUT": 5})
@@ -109,6 +111,7 @@ def test_a_name_that_does_not_resolve_is_named_as_such() -> None:
     assert "no se pudo resolver el nombre" in completed.report["error"]
 
 
+@pytest.mark.slow
 def test_a_hanging_resolver_does_not_outlast_the_deadline(tmp_path: Path) -> None:
     """Aunque resolver el nombre se cuelgue 30 s, el proceso acaba a su hora."""
     (tmp_path / "sitecustomize.py").write_text(_HANG_RESOLVER)

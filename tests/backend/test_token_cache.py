@@ -84,6 +84,7 @@ def test_a_bad_cache_is_ignored_and_replaced(
     assert not cache.is_symlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", ["", " ", "a b", "línea\nnueva", "ñ", "\x00", "x" * 20_000])
 def test_a_token_that_no_header_can_carry_is_replaced(backend: ReferenceBackend, tmp_path: Path, token: str) -> None:
     """Un token guardado que no cabe en una cabecera no se usa: se pide otro, que lo sustituye."""
@@ -99,6 +100,7 @@ def test_a_token_that_no_header_can_carry_is_replaced(backend: ReferenceBackend,
     assert backend.asked(LOGIN) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "warns"), [(0, False), (-1e9, False), (9e9, False), (1e300, True), (float("nan"), True), ("ayer", True)]
 )

@@ -8,6 +8,7 @@ from tests.support.inside import endure
 from tests.support.program import run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "location",
     [

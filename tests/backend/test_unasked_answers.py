@@ -126,6 +126,8 @@ def test_a_quiet_connection_is_kept(tls: ssl.SSLContext | None) -> None:
     assert (server.posts, server.connections) == (3, 1)
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pause", [None, 0.001, *(pytest.param(pause, marks=pytest.mark.slow) for pause in (0.05, 0.4))]
 )

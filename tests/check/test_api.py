@@ -91,6 +91,7 @@ def test_lists_that_fail_differently_are_two_findings() -> None:
     assert f"Listas de {START.noun} y {FINISH.noun}: HTTP 500" in same.one("list")["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seconds", "level", "words"),
     [
@@ -171,6 +172,7 @@ def test_a_backend_that_asks_for_a_token_is_not_called_open(backend: ReferenceBa
     assert "no hace falta" not in diagnose(**account(backend)).text
 
 
+@pytest.mark.slow
 def test_the_list_that_hangs_is_named_and_the_other_is_kept(backend: ReferenceBackend) -> None:
     """Si una lista no contesta se dice cuál, y lo que se supo de la otra: 69."""
     backend.add_events(due_start=2)
@@ -188,6 +190,7 @@ def test_the_list_that_hangs_is_named_and_the_other_is_kept(backend: ReferenceBa
     assert "HTTP_TIMEOUT" in hung["message"]
 
 
+@pytest.mark.slow
 def test_a_slow_backend_says_how_slow() -> None:
     """Un backend más lento que HTTP_TIMEOUT: 69, lo que tardó y el valor que basta; con él, 0."""
     with FaultyServer(lambda _: Late(2.5, answer(200, "[]"))) as server:
@@ -201,6 +204,7 @@ def test_a_slow_backend_says_how_slow() -> None:
     assert cured.code == 0
 
 
+@pytest.mark.slow
 def test_a_backend_that_is_almost_too_slow_is_a_warning() -> None:
     """Si tarda más de la mitad de HTTP_TIMEOUT se avisa antes de que sea un fallo."""
     with FaultyServer(lambda _: Late(2.2, answer(200, "[]"))) as server:

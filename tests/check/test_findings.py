@@ -14,6 +14,7 @@ from tests.support.reference.server import ReferenceBackend
 from tests.support.terminal_session import in_terminal
 
 
+@pytest.mark.slow
 def test_the_text_is_one_line_per_finding(backend: ReferenceBackend, tmp_path: Path) -> None:
     """En una tubería, cada hallazgo es una línea con su signo, su cura detrás y, al final, el resumen."""
     (tmp_path / ".env").write_text(f"BACKEND_URL={backend.url}\nBACKEND_JWT_TOKEN={backend.token(-60)}\n")
@@ -37,6 +38,7 @@ def test_the_verdict_without_errors(backend: ReferenceBackend, tmp_path: Path) -
     assert (warned.code, warned.stdout.splitlines()[-1]) == (0, "Sin errores, 2 aviso(s).")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}])
 def test_a_terminal_shows_the_cure_under_the_problem(variables: dict[str, str]) -> None:
     """En un terminal, el problema va en color y la cura debajo; `NO_COLOR` se respeta."""

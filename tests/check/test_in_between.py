@@ -34,6 +34,7 @@ class Gate:
         return None if self.open else self.reply
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "code", "said", "cure"),
     [
@@ -89,6 +90,7 @@ def secure(authority: tuple[trustme.CA, Path], backend: ReferenceBackend) -> Ite
         yield server
 
 
+@pytest.mark.slow
 def test_http_to_an_https_port_names_the_url(
     backend: ReferenceBackend, authority: tuple[trustme.CA, Path], secure: FaultyServer
 ) -> None:
@@ -102,6 +104,7 @@ def test_http_to_an_https_port_names_the_url(
     assert cured.code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("greeting", "scheme", "topic", "cure"),
     [
@@ -151,6 +154,7 @@ def test_a_proxy_with_its_user_is_used() -> None:
     assert cured.code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "code"),
     [

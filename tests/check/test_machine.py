@@ -69,6 +69,7 @@ def test_a_cron_line_without_a_cron_is_a_warning(tmp_path: Path) -> None:
     assert "enable --now cron" in stopped["cure"]
 
 
+@pytest.mark.slow
 def test_a_cron_line_that_logs_in_every_minute_is_a_warning(backend: ReferenceBackend, tmp_path: Path) -> None:
     """Una línea de cron hecha a mano, sin TOKEN_CACHE_FILE, inicia sesión en cada pasada: se dice y se cura."""
     with cron_daemon(tmp_path):

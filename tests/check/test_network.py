@@ -107,6 +107,7 @@ def serve_tls(authority: trustme.CA, *names: str, days: float = 300) -> FaultySe
     return FaultyServer(lambda _: answer(200, "[]"), tls=context)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("days", "level"), [(300, "ok"), (14, "ok"), (13, "warning"), (0, "warning")])
 def test_the_days_a_certificate_has_left(authority: tuple[trustme.CA, Path], days: int, level: str) -> None:
     """Del certificado se dicen los días que le quedan, y con menos de catorce es un aviso: la pasada aún sale bien."""
@@ -190,6 +191,7 @@ def test_a_server_that_never_ends_its_greeting_is_named() -> None:
     assert "no acaba de negociar en 0.5 s" in diagnosis.one("tls")["message"]
 
 
+@pytest.mark.slow
 def test_https_to_a_port_without_tls_is_named(backend: ReferenceBackend) -> None:
     """Pedir https donde se habla http: 69, y que se mire el puerto."""
     diagnosis = diagnose(BACKEND_URL=backend.url.replace("http:", "https:"))
@@ -236,6 +238,7 @@ def test_a_proxy_on_purpose_is_what_is_connected_to() -> None:
     assert "el proxy está en marcha y que BACKEND_PROXY" in down.one("tcp")["cure"]
 
 
+@pytest.mark.slow
 def test_a_missing_intermediate_certificate_is_cured_on_the_server(
     authority: tuple[trustme.CA, Path], backend: ReferenceBackend
 ) -> None:

@@ -29,6 +29,7 @@ def test_a_missing_prefix_is_found(backend: ReferenceBackend) -> None:
     assert diagnose(**account(backend, **cure)).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prefix", "given", "right"),
     [

@@ -76,6 +76,7 @@ def test_a_variable_that_is_there_twice_is_named(tmp_path: Path) -> None:
     assert "HTTP_TIMEOUT está 2 veces (líneas 1, 3): vale la última" in finding["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("value", "words"), [("'clave-entera'", "comillas"), ("clave-entera\n", "saltos de línea")])
 def test_what_surrounds_a_secret_of_the_environment_is_named(backend: ReferenceBackend, value: str, words: str) -> None:
     """Lo que `docker --env-file` o un guion dejan alrededor de un secreto es parte de él: se dice, sin enseñarlo."""

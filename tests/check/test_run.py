@@ -72,6 +72,7 @@ def test_it_ends_with_the_deadline_whatever_the_backend_does(fault: Any) -> None
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "code"),
     [

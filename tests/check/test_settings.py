@@ -24,6 +24,7 @@ def test_wrong_settings_are_findings() -> None:
     assert "espacios dentro" not in diagnosis.text
 
 
+@pytest.mark.slow
 def test_each_setting_says_where_it_comes_from(tmp_path: Path) -> None:
     """Cada variable puesta sale con su valor y su origen; las demás, juntas, como de fábrica."""
     (tmp_path / ".env").write_text("HTTP_TIMEOUT=0.5\nMAX_CONCURRENCY=3\nBACKEND_PASSWORD=secreta\nBACKEND_EMAIL=x\n")

@@ -33,6 +33,7 @@ def test_a_static_token_is_a_warning_about_its_life(backend: ReferenceBackend, t
     assert "nadie lo renueva" in diagnosis.one("token")["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cached", [False, True])
 def test_the_role_comes_from_the_login(backend: ReferenceBackend, tmp_path: Path, *, cached: bool) -> None:
     """El rol, que los tokens no llevan, es el que dijo el inicio de sesión, también el de un token guardado."""

@@ -33,6 +33,7 @@ def _signal_until_it_ends(outer: subprocess.Popen[str], inner: int, number: sign
     return outer.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("first")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_also_as_the_first_process(number: signal.Signals, tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ def test_a_quiet_pass_says_what_the_old_service_said() -> None:
         ]
 
 
+@pytest.mark.slow
 def test_json_logs_leave_the_terminal_without_a_table() -> None:
     """En un terminal hay tabla, salvo con `LOG_FORMAT=json`: ahí solo salen objetos JSON."""
     with FaultyServer(Obliging([{"id": 7}])) as server:

@@ -58,6 +58,7 @@ CACHES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @many
 @given(
     metrics=st.one_of(st.binary(max_size=300), st.lists(METRIC_LINES, max_size=5).map("\n".join)),

@@ -95,6 +95,7 @@ def test_any_env_file(forks: ForkServer, tmp_path: Path, raw: bytes, *, by_defau
         endure(forks, *(() if by_default else ("--env-file", str(path))), cwd=tmp_path, env=env)
 
 
+@pytest.mark.slow
 @many
 @given(contents=st.dictionaries(st.sampled_from(NAMES), st.binary(max_size=60), max_size=3))
 @example(contents={"BACKEND_EMAIL": b"a@b\n", "BACKEND_PASSWORD": b"\xff"})

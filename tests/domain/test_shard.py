@@ -46,6 +46,7 @@ def test_whose_an_event_is_never_changes(key: str, of_two: int, of_eight: int, o
     assert found == [of_two, of_eight, of_a_thousand]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3, 8, 10, 64])
 @pytest.mark.parametrize("numbers", [range(1, 20_001), range(7, 200_007, 10), range(0, 160_000, 8)], ids=str)
 def test_the_parts_of_consecutive_numbers_are_alike(numbers: range, count: int) -> None:

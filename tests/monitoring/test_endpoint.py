@@ -192,6 +192,7 @@ JSON = st.recursive(
 KEYS = ("started_at", "duration_seconds", "outcome", "exit_code", "error", "transitions")
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.one_of(st.dictionaries(st.sampled_from(KEYS), JSON), JSON),

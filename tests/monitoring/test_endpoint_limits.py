@@ -49,6 +49,7 @@ def asked_until_there_is_room(server: Activation, source: str) -> Reply:
     return Reply.read(reply)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["127.0.0.1", "::"])
 def test_silent_connections_do_not_starve_the_others(healthy: dict[str, object], host: str) -> None:
     """Una dirección tiene 16 conexiones; las de más se cierran en el acto, y a otra dirección se le contesta."""
@@ -103,6 +104,7 @@ def test_it_ends_when_nobody_asks_and_starts_again(healthy: dict[str, object]) -
     assert server.endings == [(0, ""), (0, "")]
 
 
+@pytest.mark.slow
 def test_clients_that_do_not_read_do_not_fill_the_memory(metrics_file: Path) -> None:
     """Doscientos clientes que piden el mayor archivo de métricas y no lo leen no ocupan doscientas veces su tamaño."""
     metrics_file.write_bytes(b"#" * MAX_METRICS_BYTES)
@@ -120,6 +122,7 @@ def test_clients_that_do_not_read_do_not_fill_the_memory(metrics_file: Path) -> 
     assert server.endings == [(0, "")]
 
 
+@pytest.mark.slow
 def test_a_machine_without_room_is_one_line_and_another_process(healthy: dict[str, object]) -> None:
     """Si el sistema no le deja aceptar, acaba con 70 y una línea, sin pila de llamadas; el siguiente contesta."""
     few_files = ["sh", "-c", 'ulimit -n 12; exec "$@"', "sh", *QUICK]

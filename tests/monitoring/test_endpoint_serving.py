@@ -177,6 +177,7 @@ def test_what_the_last_pass_left_is_read_at_each_request(tmp_path: Path) -> None
     assert before.status == 503
 
 
+@pytest.mark.slow
 def test_health_tells_a_dead_backend(report_file: Path) -> None:
     """Con el backend parado `/health` pasa a 503 y dice por qué; cuando vuelve, a 200."""
     with Activation({"REPORT_FILE": report_file}) as server:

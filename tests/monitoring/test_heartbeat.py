@@ -40,6 +40,7 @@ def _echo(request: Request) -> Raw:
 _OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
@@ -106,6 +107,7 @@ def test_a_monitor_that_is_not_there_is_one_warning(url: str, reason: str) -> No
     assert SECRET not in completed.stderr + completed.stdout
 
 
+@pytest.mark.slow
 def test_a_hanging_resolver_delays_the_end_no_more_than_any_other(tmp_path: Path) -> None:
     """Aunque resolver el nombre del monitor se cuelgue 30 s, el proceso acaba a su tiempo."""
     (tmp_path / "sitecustomize.py").write_text(
@@ -150,6 +152,7 @@ def test_the_url_keeps_its_path_and_query(path: str, good: str, bad: str) -> Non
         assert beat.path.partition("rid=")[0] == expected
 
 
+@pytest.mark.slow
 def test_the_heartbeat_carries_no_names_and_no_foreign_secrets(backend: ReferenceBackend) -> None:
     """El latido lleva cuentas: ni eventos, ni palabras del backend, ni su token; y no usa los proxies del entorno."""
     backend.add_events(due_start=1, broken_start=1, public_ids=["examen-uno", "examen-dos"])
@@ -199,6 +202,7 @@ def test_the_rid_is_the_invocation_of_systemd_as_a_uuid() -> None:
     assert monitor.requests[0].path == "/?rid=01234567-89ab-cdef-0123-456789abcdef"
 
 
+@pytest.mark.slow
 def test_https_trusts_the_authorities_of_the_system(tmp_path: Path) -> None:
     """Un monitor con https vale si su certificado es de una autoridad del sistema, aunque el backend sea http."""
     authority = trustme.CA()

@@ -83,6 +83,7 @@ def better_stack(_request: Request, path: str, _query: Query) -> str:
     return "mal" if int(match[1]) else "bien"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("understand", "path"),
     [

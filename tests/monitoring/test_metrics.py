@@ -19,6 +19,7 @@ from tests.support.monitors import PART_SUCCESS, RUN, SUCCESS, WHOLE, denied, em
 from tests.support.reference.server import ReferenceBackend
 
 
+@pytest.mark.slow
 def test_the_metrics_count_what_happened(backend: ReferenceBackend, tmp_path: Path) -> None:
     """Las métricas de una pasada de verdad: cuentas de cada manera, con sus ceros, retrasos, horas y versión."""
     backend.add_events(due_start=2, due_finish=1, offset=-90)
@@ -104,6 +105,7 @@ def test_what_could_not_be_read_is_not_zero(tmp_path: Path) -> None:
     assert found["last_exit_code",] == 76
 
 
+@pytest.mark.slow
 def test_counts_go_on_from_pass_to_pass(backend: ReferenceBackend, tmp_path: Path) -> None:
     """Los contadores y el histograma de retrasos suman lo de todas las pasadas, salgan como salgan."""
     path = tmp_path / "estado.prom"
@@ -232,6 +234,7 @@ def reports(draw: st.DrawFn) -> Report:
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(reports(), reports())
 def test_any_report_makes_metrics_that_read_back(before: Report, report: Report) -> None:
@@ -259,6 +262,7 @@ def test_any_report_makes_metrics_that_read_back(before: Report, report: Report)
     assert report.exit_code != 0 or found[SUCCESS,] >= ended
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.text(), st.integers(0, 6000), st.text(max_size=20))
 def test_no_old_file_is_too_strange(text: str, place: int, insertion: str) -> None:

@@ -31,6 +31,7 @@ def _refuses_one(request: Request) -> Raw:
     return answer(200, "[{}]" if f"pending-{START.name}" in request.path else "[]")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "code", "ending"),
     [
@@ -61,6 +62,7 @@ def test_every_ending_reaches_every_monitor(tmp_path: Path, rule: Rule, code: in
     }
 
 
+@pytest.mark.slow
 def test_a_signal_is_an_ending_too(tmp_path: Path) -> None:
     """Una pasada interrumpida por una señal se cuenta como cortada."""
     with FaultyServer(stalls_on_posts) as server, FaultyServer(ok) as monitor:
@@ -179,6 +181,7 @@ def test_a_monitor_with_wrong_settings_is_left_alone(
     assert sorted(path.name for path in tmp_path.iterdir()) == written
 
 
+@pytest.mark.slow
 def test_without_its_library_only_the_metrics_are_lost(tmp_path: Path) -> None:
     """`prometheus_client` se importa solo si hace falta, y si falta es un aviso."""
     (tmp_path / "prometheus_client.py").write_text("raise ImportError\n")

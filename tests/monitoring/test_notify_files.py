@@ -108,6 +108,7 @@ def test_a_full_disk_keeps_the_old_files(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_hung_disk_delays_nothing(tmp_path: Path) -> None:
     """Un disco que no contesta se abandona a su tiempo, con un aviso por archivo, y el latido se da igual."""
     hang = tmp_path / "cuelga"

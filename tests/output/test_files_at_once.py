@@ -45,6 +45,7 @@ def test_a_thousand_deaths_leave_at_most_one(tmp_path: Path) -> None:
     assert [found.name for found in tmp_path.iterdir()] == ["métricas.prom"]
 
 
+@pytest.mark.slow
 def test_nobody_waits_forever_for_who_does_not_end(tmp_path: Path) -> None:
     """A un proceso parado a medias de escribir no se le espera más de un segundo, ni se le quita lo suyo."""
     path = tmp_path / "x"

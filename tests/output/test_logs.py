@@ -145,6 +145,7 @@ def test_json_under_the_journal_carries_its_priority(tmp_path: Path) -> None:
     assert [json.loads(line[3:])["log.level"] for line in lines[-2:]] == ["info", "error"]
 
 
+@pytest.mark.slow
 def test_another_journal_stream_is_not_this_one(tmp_path: Path) -> None:
     """Un `JOURNAL_STREAM` heredado que nombra otra cosa no cambia las líneas."""
     for journal_stream in ("1:2", "x", ""):
@@ -153,6 +154,7 @@ def test_another_journal_stream_is_not_this_one(tmp_path: Path) -> None:
         assert lines[0].endswith(" - INFO - Ejecutando job: start_pending_events")
 
 
+@pytest.mark.slow
 def test_an_error_in_a_terminal_is_red_with_its_cure_under_it() -> None:
     """En un terminal, lo que fue mal es una línea roja y debajo va la cura; con NO_COLOR, una línea sin más."""
     context = certified(trustme.CA(), "127.0.0.1")

@@ -11,6 +11,7 @@ from tests.support.reference.server import ReferenceBackend
 from tests.support.terminal_session import in_terminal
 
 
+@pytest.mark.slow
 def test_a_long_pass_shows_its_progress(backend: ReferenceBackend) -> None:
     """Una pasada larga enseña cuántos eventos lleva de cuántos, y después la tabla."""
     backend.configure(latency_ms=100)

@@ -13,6 +13,7 @@ from tests.support.faults import FaultyServer, answer
 from tests.support.program import PROGRAM, environment, run, start
 
 
+@pytest.mark.slow
 def test_a_closed_stderr_or_stdout_does_not_change_the_pass() -> None:
     """Con la salida o el registro cerrados, la pasada acaba igual."""
     with FaultyServer(lambda _: answer(200, "[]")) as server:
@@ -52,6 +53,7 @@ def test_a_full_disk_does_not_change_the_code() -> None:
     assert b"Traceback" not in finished.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_output_that_cannot_say_everything_says_the_rest(encoding: str) -> None:
     """Donde no se puede escribir un acento o un «✓», sale como en JSON: ni se pierde el informe ni deja de serlo."""

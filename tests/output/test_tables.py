@@ -11,6 +11,7 @@ from tests.support.reference.server import ReferenceBackend
 from tests.support.terminal_session import in_terminal
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_tables(backend: ReferenceBackend) -> None:
     """En un terminal, `pending` y el resumen son tablas con color; con TERM=dumb, texto sin más."""
     backend.add_events(due_start=2)
@@ -29,6 +30,7 @@ def test_a_terminal_gets_tables(backend: ReferenceBackend) -> None:
     assert "━" in summary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", ["0", "1", "x"])
 def test_a_terminal_of_no_width_shows_everything(columns: str) -> None:
     """Aunque el terminal diga que no tiene ancho (una consola serie, un contenedor), se ve lo pendiente entero."""
@@ -55,6 +57,7 @@ def test_what_the_network_says_is_not_markup() -> None:
     assert "[red]x" in seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "name", "date"),
     [

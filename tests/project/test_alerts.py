@@ -54,6 +54,7 @@ def test_the_rules_are_well_written(promtool: Promtool) -> None:
     assert "SUCCESS" in promtool("check", "rules", RULES / "alerts.yml")
 
 
+@pytest.mark.slow
 def test_the_rules_fire_when_they_should(promtool: Promtool) -> None:
     """`promtool test rules`: cada alerta salta cuando toca y calla cuando no."""
     assert "SUCCESS" in promtool("test", "rules", RULES / "alerts_test.yml")

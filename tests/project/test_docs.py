@@ -235,6 +235,7 @@ def test_the_version_is_said_once() -> None:
     assert json.loads(run("info", "--json").stdout)["version"] == source
 
 
+@pytest.mark.slow
 def test_the_pictures_are_fresh() -> None:
     """Las imágenes de la documentación son lo que el programa enseña hoy; si no: `make pictures`."""
     drawn = pictures.draw()

@@ -44,6 +44,7 @@ class Archive:
         return answer(200, json.dumps({"results": items}))
 
 
+@pytest.mark.slow
 def test_a_new_transition_touches_one_file(patched: Path, tmp_path: Path) -> None:
     """Con el parche, la transición nueva se lista, se pide y sale en informe, registro, métricas y ayuda."""
     with FaultyServer(Archive()) as server:

@@ -39,6 +39,7 @@ def commands() -> str:
     return "\n".join(step["run"] for job in jobs().values() for step in job.get("steps", []) if "run" in step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "paths"),
     [

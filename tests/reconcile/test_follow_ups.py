@@ -112,6 +112,7 @@ def test_what_somebody_else_finished_is_not_told_by_us(
     assert owed(notes) == []
 
 
+@pytest.mark.slow
 def test_what_fails_for_two_passes_is_told_in_the_third(
     backend: ReferenceBackend, settings: dict[str, Any], notes: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_what_fails_for_two_passes_is_told_in_the_third(
     assert owed(notes) == []
 
 
+@pytest.mark.slow
 def test_killed_between_the_finish_and_the_call_the_next_pass_tells(
     backend: ReferenceBackend, settings: dict[str, Any], notes: Path
 ) -> None:
@@ -171,6 +173,7 @@ def test_nothing_to_analyse_is_settled_with_a_warning(
     assert owed(notes) == []
 
 
+@pytest.mark.slow
 def test_a_call_that_hangs_delays_no_event_and_not_the_deadline(
     backend: ReferenceBackend, settings: dict[str, Any], notes: Path
 ) -> None:
@@ -211,6 +214,7 @@ def test_a_directory_that_cannot_be_used_is_one_warning(backend: ReferenceBacken
         assert completed.stderr.count("WARNING - FOLLOW_UP_DIRECTORY") == 1
 
 
+@pytest.mark.slow
 def test_after_a_day_it_is_given_up_with_an_error(
     backend: ReferenceBackend, settings: dict[str, Any], notes: Path
 ) -> None:

@@ -93,6 +93,7 @@ def test_what_becomes_due_meanwhile_is_done_in_the_same_pass() -> None:
     assert server.count("GET") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_cut_before_the_last_look_keeps_the_yes(number: signal.Signals) -> None:
     """Si una señal corta la última mirada, lo que se contestó que sí cuenta como hecho, y todo lo debido lo está."""
@@ -118,6 +119,7 @@ def test_a_cut_before_the_last_look_keeps_the_yes(number: signal.Signals) -> Non
     assert server.count("POST") == 1
 
 
+@pytest.mark.slow
 def test_the_deadline_before_the_last_look_keeps_the_yes() -> None:
     """Si el límite corta la última mirada, lo que se contestó que sí cuenta como hecho."""
 
@@ -159,7 +161,7 @@ def test_one_that_comes_back_is_asked_again() -> None:
         return YES if asked.count(asked[-1]) > 1 or (asked[-1] == "8" and len(asked) > 2) else answer(400, "{}")
 
     with FaultyServer(rule) as server:
-        completed = endure(server, seconds=20)
+        completed = endure(server, seconds=20, MAX_CONCURRENCY=1)
 
     results = {event["id"]: event["result"] for event in completed.report["transitions"]["start"]["events"]}
     assert completed.code == 0

@@ -112,6 +112,7 @@ def test_a_pass_that_nobody_reads_does_not_stop_the_others(backend: ReferenceBac
     assert set(backend.states().values()) == {"en_progreso"}
 
 
+@pytest.mark.slow
 def test_two_instances_at_once_move_each_event_once(backend: ReferenceBackend) -> None:
     """Dos pasadas a la vez mueven cada evento una sola vez y acaban bien las dos."""
     ids = backend.add_events(due_start=60, due_finish=40)
@@ -125,6 +126,7 @@ def test_two_instances_at_once_move_each_event_once(backend: ReferenceBackend) -
     assert done == 100
 
 
+@pytest.mark.slow
 def test_a_pass_whose_turn_never_comes_says_so(backend: ReferenceBackend) -> None:
     """La que se queda sin tiempo esperando su turno no pide nada: 75, «otra pasada no acaba»."""
     ids = backend.add_events(due_start=1)
@@ -170,6 +172,7 @@ def _is_held_by(turn: str, command: list[str], env: dict[str, object]) -> tuple[
     return asyncio.run(hold())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shard", "arguments", "waits"),
     [
@@ -196,6 +199,7 @@ def test_the_parts_of_one_machine_do_not_wait_for_each_other(
     assert waited is waits
 
 
+@pytest.mark.slow
 def test_one_part_of_one_is_no_sharing(backend: ReferenceBackend) -> None:
     """`1/1` es lo mismo que no repartir: espera su turno con las pasadas de siempre."""
     backend.add_events(due_start=1)

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.support.faults import (
     FaultyServer,
     Request,
@@ -13,6 +15,7 @@ from tests.support.passes import config
 from tests.support.reference.server import ReferenceBackend
 
 
+@pytest.mark.slow
 def test_log_lines_are_those_of_the_old_service(backend: ReferenceBackend) -> None:
     """Las líneas del registro son, letra por letra, las del servicio antiguo."""
     backend.add_events(due_start=1, public_ids=["examen-123"])

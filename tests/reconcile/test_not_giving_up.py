@@ -72,6 +72,7 @@ def test_a_certificate_that_is_not_valid_ends_it(tmp_path: Path) -> None:
     assert completed.report["requests"] == 2
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_says_what_it_waits_for() -> None:
     """En un terminal se dice a qué se espera y que Ctrl-C lo acaba."""
     with FaultyServer(lambda _: answer(503)) as server:

@@ -24,6 +24,8 @@ def until_tick(seconds: float) -> float:
     return TICK - seconds - time.time()
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "offset",
     [0, -0.4, 1, pytest.param(-2, marks=pytest.mark.slow), pytest.param(-5, marks=pytest.mark.slow)],
@@ -54,7 +56,7 @@ def test_nothing_is_asked_before_the_tick(backend: ReferenceBackend, clock: Cloc
     """Con los relojes en hora, cada lista se pide cuando el nuestro ya dio el tic, y solo una vez."""
     ahead = until_tick(1.9)
     backend.configure(clock_offset_seconds=ahead)
-    env = config(backend) | clock(f"{ahead:+.3f}")
+    env = config(backend, SCHEDULER_INTERVAL_SECONDS=60) | clock(f"{ahead:+.3f}")
 
     completed = run("run-once", "--json", env=env)
 
@@ -71,6 +73,7 @@ def test_by_hand_nobody_waits() -> None:
     assert not Plan("start", (START,), frozenset({"7"})).waits_for_tick
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_hold_and_nothing_was_asked(clock: Clock, number: signal.Signals) -> None:
     """Una señal mientras se espera al tic acaba la pasada: 75, sin haber pedido nada."""
@@ -93,7 +96,7 @@ def test_a_clock_too_far_behind_is_one_warning(backend: ReferenceBackend, clock:
     ahead = until_tick(0.5)
     backend.configure(clock_offset_seconds=ahead - 40)
     backend.add_events(due_start=1, at=TICK - 50)
-    env = config(backend) | clock(f"{ahead:+.3f}")
+    env = config(backend, SCHEDULER_INTERVAL_SECONDS=60) | clock(f"{ahead:+.3f}")
 
     completed = run("run-once", "--json", env=env)
 

@@ -79,6 +79,7 @@ def test_a_broken_event_fails_alone(backend: ReferenceBackend) -> None:
     assert len(posts(backend)) == 24
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_two_hundred_events_on_postgres(postgres_backend: ReferenceBackend) -> None:
     """Doscientos eventos debidos, sobre PostgreSQL, se mueven en una sola pasada."""
@@ -136,6 +137,7 @@ def test_a_failing_list_is_read_again(backend: ReferenceBackend) -> None:
     assert len(moves(backend)) == 1
 
 
+@pytest.mark.slow
 def test_a_refusing_backend_is_unavailable() -> None:
     """Sin nadie que escuche se insiste hasta el límite de la pasada: 69 y una frase que dice qué pasa y qué mirar."""
     with FaultyServer() as gone:
@@ -151,6 +153,7 @@ def test_a_refusing_backend_is_unavailable() -> None:
     assert f"Compruebe que el backend ({url}) está en marcha" in completed.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_dead_backend_is_not_hammered(backend: ReferenceBackend) -> None:
     """Diez fallos de red seguidos acaban la ronda: no se gasta un intento en cada evento."""
     backend.add_events(due_start=100)
@@ -169,6 +172,7 @@ def test_a_dead_backend_is_not_hammered(backend: ReferenceBackend) -> None:
     assert moves(backend) == []
 
 
+@pytest.mark.slow
 def test_a_list_that_never_shrinks_ends() -> None:
     """Si el backend dice que sí a todo y la lista no mengua, a cada evento se le pide una vez por ronda y falla: 1."""
     with FaultyServer(lambda request: listing(*range(30)) if request.method == "GET" else YES) as server:
@@ -179,6 +183,7 @@ def test_a_list_that_never_shrinks_ends() -> None:
     assert (server.count("GET"), server.count("POST")) == (2 * 4, 4 * 30)
 
 
+@pytest.mark.slow
 def test_a_list_that_grows_forever_ends() -> None:
     """Una lista que crece siempre acaba con la pasada; a uno que no se deja, cuatro veces; a otros, una."""
     asked = {0}

@@ -8,6 +8,7 @@ from tests.support.inside import endure
 from tests.support.passes import results
 
 
+@pytest.mark.slow
 def test_the_longest_of_the_round_counts() -> None:
     """Un `Retry-After` no se olvida porque otro evento, que se pidió antes, conteste después sin ninguno."""
     obliging = Obliging([{"id": 7}, {"id": 8}])

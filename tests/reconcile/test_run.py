@@ -25,6 +25,7 @@ from tests.support.program import run, start, wait
 from tests.support.reference.server import ReferenceBackend
 
 
+@pytest.mark.slow
 def test_a_hanging_start_list_does_not_delay_finish(backend: ReferenceBackend) -> None:
     """Aunque la lista de inicio no conteste nunca, lo que hay que finalizar se finaliza enseguida."""
     backend.add_events(due_start=1, due_finish=1)
@@ -64,6 +65,7 @@ def test_the_deadline_cuts_and_the_report_adds_up(backend: ReferenceBackend) -> 
     assert "se acabó el tiempo de la pasada (1.5 s)" in completed.report["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule_name", ["stall", "drip-head", "drip-body", "early-hints"])
 def test_the_deadline_holds_whatever_the_server_does(rule_name: str) -> None:
     """Ni un servidor callado ni uno que gotea alargan la pasada medio segundo más de su límite."""
@@ -80,6 +82,7 @@ def test_the_deadline_holds_whatever_the_server_does(rule_name: str) -> None:
     assert completed.report["duration_seconds"] < 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_a_signal_lets_go_of_nothing(backend: ReferenceBackend, signal_name: str) -> None:
     """Una señal a media pasada deja acabar lo que está en camino, no empieza nada más, e informa: 75."""
@@ -110,6 +113,7 @@ run.BearerAuth = interrupted
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POLITE)
 def test_a_signal_before_the_pass_starts_is_told(backend: ReferenceBackend, tmp_path: Path, name: str) -> None:
     """Leída la configuración, una señal antes de la primera petición ya se cuenta: 75, ninguna petición, informe."""

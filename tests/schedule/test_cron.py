@@ -88,6 +88,7 @@ def schedule(home: Path, *arguments: str) -> Completed:
     return run_inside("schedule", *arguments, "--env-file", str(home / "conf" / "x.env"), **surroundings(home))
 
 
+@pytest.mark.slow
 def test_cron_goes_in_and_out_of_a_crontab(home: Path) -> None:
     """Instalar, repetir, cambiar el ritmo, mirar y quitar: el crontab ajeno queda igual y la configuración, también."""
     (home / "tab").write_text("0 5 * * * true\n")
@@ -119,6 +120,7 @@ def test_cron_goes_in_and_out_of_a_crontab(home: Path) -> None:
     assert [path.name.partition(".")[0] for path in (home / "lib").rglob("*.pyc")] == ["modulo"]
 
 
+@pytest.mark.slow
 def test_two_names_live_side_by_side_in_a_crontab(home: Path) -> None:
     """Con `--name`, dos backends conviven: cada uno con su configuración, y quitar uno deja el otro como estaba."""
 
@@ -212,6 +214,7 @@ def test_who_holds_the_settings_stops_nothing(line: list[str], tmp_path: Path) -
     assert done.returncode == 69
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["install", "remove"])
 @pytest.mark.parametrize("with_service", [True, False])
 def test_the_state_of_before_is_cleared_unless_it_is_of_a_service(

@@ -2,54 +2,85 @@
 
 from collections.abc import Iterator
 
-from estado_eventos.domain.exit_codes import ExitCode
-from estado_eventos.domain.report import Result
+from estado_eventos.domain.exit_codes import ExitCode, gravest
+from estado_eventos.domain.report import Report, Result
 from tests.simulation.life import Life
 from tests.simulation.machine import Process
-from tests.simulation.promises import EPSILON, last_start, name, shows
+from tests.simulation.promises import EPSILON, asked_wait, last_start, name, shows
+from tests.simulation.wire import Exchange
+
+_RENEWALS = {"login", "refresh-token"}
+_BUSY = {408, 425, 429}
 
 
 def exit_codes_keep_the_contract(life: Life) -> Iterator[str]:
-    """El código es el del contrato para lo que pasó, y nunca 70 ni 78."""
+    """El código es uno que explica lo que pasó, no menos grave que lo que seguro que pasó, y nunca 70 ni 78."""
     for process in life.processes:
         if process.report is None:
             continue
-        code, facts = process.report.exit_code, _facts(process)
-        if code in {ExitCode.SOFTWARE, ExitCode.CONFIG, ExitCode.USAGE}:
-            yield f"{name(process)}: código {code}: {process.report.error}"
-        elif code not in facts | {ExitCode.OK}:
-            yield f"{name(process)}: código {code} y solo pasó {sorted(facts)}"
-        results = {outcome.result for part in process.report.transitions for outcome in part.outcomes}
-        if code is ExitCode.OK and (results & {Result.FAILED, Result.SKIPPED} or _last_lists_failed(process)):
-            yield f"{name(process)}: código 0, con {sorted(results)} y la última lista sin leer"
+        code = process.report.exit_code
+        sure, possible = _sure(process, process.report), _possible(process)
+        if code not in possible | sure | {ExitCode.OK} or gravest([code, *sure]) is not code:
+            seen = f"por seguro, {sorted(sure)}; por posible, {sorted(possible)}"
+            yield f"{name(process)}: código {code} ({process.report.error}); {seen}"
 
 
-def _facts(process: Process) -> set[ExitCode]:
-    """Los códigos que explica lo que vio la pasada."""
-    facts = set()
+def _sure(process: Process, report: Report) -> set[ExitCode]:
+    """Los códigos de lo que seguro que pasó: cómo acabaron los eventos y la última lista de cada transición."""
+    sure = set()
+    results = {outcome.result for part in report.transitions for outcome in part.outcomes}
+    if Result.FAILED in results:
+        sure.add(ExitCode.FAILED)
+    if Result.SKIPPED in results:
+        sure.add(ExitCode.TEMPFAIL)
+    for last in _last_lists(process):
+        if last is None:
+            sure.add(ExitCode.TEMPFAIL)
+        elif not last.abandoned:
+            sure |= _meaning(last)
+    # El 401 de lo que salió sin firmar, porque no se pudo renovar, no es de la cuenta.
+    troubles = {code for exchange in process.exchanges if exchange.kind in _RENEWALS for code in _meaning(exchange)}
+    return sure - {ExitCode.NOPERM} if troubles - {ExitCode.NOPERM} else sure
+
+
+def _possible(process: Process) -> set[ExitCode]:
+    """Los que además explicaría lo que vio: un corte, una cuenta que no sirve o una lista que no acabó de llegar."""
+    possible = set()
+    if _was_cut(process):
+        possible.add(ExitCode.TEMPFAIL)
     for exchange in process.exchanges:
-        got = exchange.got
-        if got is None:
-            facts |= {ExitCode.UNAVAILABLE, ExitCode.TEMPFAIL, ExitCode.FAILED}
-        elif got.status in {401, 403}:
-            facts |= {ExitCode.NOPERM, ExitCode.FAILED}
-        elif got.status in {408, 425, 429} or got.status >= 500:
-            facts |= {ExitCode.UNAVAILABLE, ExitCode.FAILED}
-        elif got.status >= 400 or (exchange.fault and exchange.fault.kind in {"garbage", "lie", "stale"}):
-            facts |= {ExitCode.PROTOCOL, ExitCode.FAILED}
-        if got is None and exchange.kind not in {"list", "move"}:
-            facts.add(ExitCode.NOPERM)
-    end = process.ended_at or 0.0
-    if process.signalled_at is not None or end >= last_start(process) - EPSILON:
-        facts |= {ExitCode.TEMPFAIL, ExitCode.UNAVAILABLE}
+        meaning = _meaning(exchange)
+        if exchange.kind in _RENEWALS:
+            possible |= meaning
+        elif exchange.kind in {"list", "move"} and ExitCode.NOPERM in meaning:
+            possible.add(ExitCode.NOPERM)
+    for last in _last_lists(process):
+        if last is None or last.abandoned:
+            possible.add(ExitCode.UNAVAILABLE)
     if process.plan.only:
-        facts.add(ExitCode.FAILED)
-    return facts
+        possible.add(ExitCode.FAILED)
+    return possible
 
 
-def _last_lists_failed(process: Process) -> bool:
+def _was_cut(process: Process) -> bool:
+    end, limit = process.ended_at or 0.0, last_start(process) - EPSILON
+    waits = [(exchange.settled_at or 0.0) + asked_wait(exchange) for exchange in process.exchanges]
+    return process.signalled_at is not None or max([end, *waits]) >= limit
+
+
+def _last_lists(process: Process) -> Iterator[Exchange | None]:
     for verb in (transition.name for transition in process.plan.transitions):
         lists = [exchange for exchange in process.exchanges if exchange.kind == "list" and exchange.verb == verb]
-        if not lists or shows(lists[-1]) is None:
-            return True
-    return False
+        yield lists[-1] if lists else None
+
+
+def _meaning(exchange: Exchange) -> set[ExitCode]:
+    """El código de lo que le llegó a la pasada de esa petición; ninguno, si llegó lo que tenía que llegar."""
+    got = exchange.got
+    if got is None or got.status in _BUSY or got.status >= 500:
+        return {ExitCode.UNAVAILABLE}
+    if got.status in {401, 403}:
+        return {ExitCode.NOPERM}
+    is_bad = shows(exchange) is None if exchange.kind == "list" else got.status >= 400
+    is_garbled = exchange.fault is not None and exchange.fault.kind in {"garbage", "stale"}
+    return {ExitCode.PROTOCOL} if is_bad or (is_garbled and exchange.kind != "list") else set()

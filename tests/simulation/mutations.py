@@ -30,6 +30,12 @@ MUTATIONS = {
         ),
         "nothing_is_repeated_blindly",
     ),
+    "vale una lista pedida antes de que acabara el anterior": Mutation(
+        "reconcile/reconciler.py",
+        (("tracked.busy_until <= seen.asked_at", "tracked.busy_until <= asyncio.get_running_loop().time()"),),
+        "nothing_is_repeated_blindly",
+        first=20186,
+    ),
     "el máximo, antes de esperar": Mutation(
         "reconcile/burst.py",
         (
@@ -58,6 +64,11 @@ MUTATIONS = {
         "the_deadline_holds",
         first=40,
     ),
+    "se empieza hasta el final": Mutation(
+        "reconcile/deadline.py",
+        (("end - min(GRACE_SECONDS, self.seconds * _GRACE_SHARE)", "end - 0.0 * GRACE_SECONDS * _GRACE_SHARE"),),
+        "the_deadline_holds",
+    ),
     "ponerse al día inicia dos veces": Mutation(
         "reconcile/reconciler.py",
         (
@@ -66,7 +77,7 @@ MUTATIONS = {
                 (
                     "                await self._converge(workers, self._tick.hold)\n"
                     "                if self._before is None and self.moves.count:\n"
-                    "                    await self._apply_all(Look([*self.tracker.all()]), workers)\n"
+                    "                    await self._apply_all(Look([*self.tracker.all()], asked_at=1e9), workers)\n"
                 ),
             ),
         ),

@@ -1,5 +1,6 @@
 """Lo que se promete, comprobado al acabar un mundo con lo que vieron el backend y la red."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -30,17 +31,14 @@ def last_start(process: Process) -> float:
 def each_change_is_made_once(life: Life) -> Iterator[str]:
     """Ningún evento va hacia atrás ni cambia dos veces por pasadas de la misma máquina."""
     latest: dict[str, Exchange | None] = {}
-    by: dict[str, set[str]] = defaultdict(set)
     for moved in life.wire.history:
         mine, other = moved.exchange, latest.get(moved.key)
-        if mine:
-            by[moved.key].add(mine.process.machine.name)
         latest[moved.key] = mine
         if moved.before == VERBS.index(moved.verb) or mine is None or other is None or moved.key in life.touched:
             continue
         first, second = sorted((mine, other), key=lambda exchange: exchange.sent_at)
         # Dos máquinas no comparten turno: si se cruzan en un evento, el backend puede pisarse.
-        same_machine = first.process.machine is second.process.machine and len(by[moved.key]) == 1
+        same_machine = first.process.machine is second.process.machine
         was_long = first.abandoned and (first.saved_at or 0.0) - first.sent_at > grace(first.process)
         if same_machine and not was_long and not first.process.was_killed:
             yield f"evento {moved.key}: {moved.verb} se guardó dos veces o hacia atrás, en {moved.at:.3f}"
@@ -80,8 +78,9 @@ def reports_tell_the_truth(life: Life) -> Iterator[str]:
         if process.report is None or process.plan.dry_run:
             continue
         extra = process.report.requests - len(process.exchanges)
-        # Un corte puede pillar a alguna mientras se conecta: se pidió y no llegó a salir.
-        if extra < 0 or (extra and not _was_cut_short(process)):
+        # Un corte, o el plazo de una petición, puede pillar a otra mientras se conecta: se pidió y no llegó a salir.
+        may_miss = _was_cut_short(process) or any(exchange.abandoned for exchange in process.exchanges)
+        if extra < 0 or (extra and not may_miss):
             yield f"{name(process)}: dice {process.report.requests} peticiones y fueron {len(process.exchanges)}"
         for part in process.report.transitions:
             verb, seen = part.transition.name, set()
@@ -153,6 +152,29 @@ def the_deadline_holds(life: Life) -> Iterator[str]:
             limit = min(limit, process.signalled_at + GRACE_SECONDS)
         if process.ended_at > limit + _OVERRUN_SECONDS:
             yield f"{name(process)}: acabó {process.ended_at - limit:.3f} s tarde"
+        latest = min(last_start(process), math.inf if process.signalled_at is None else process.signalled_at)
+        for exchange in _beginnings(process):
+            if exchange.begun_at > latest + EPSILON and not _waited_for_a_token(exchange, latest):
+                yield f"{name(process)}: {exchange.kind} {exchange.key} en {exchange.begun_at:.3f}, ya al final"
+
+
+def _beginnings(process: Process) -> Iterator[Exchange]:
+    """Las peticiones que no siguen a otra: ni la página siguiente, ni lo que se repite con el token renovado."""
+    previous: dict[tuple[str, str, str], Exchange] = {}
+    for exchange in process.exchanges:
+        before = previous.get((exchange.kind, exchange.verb, exchange.key))
+        previous[exchange.kind, exchange.verb, exchange.key] = exchange
+        is_repeated = before is not None and before.got is not None and before.got.status in {401, 403}
+        if exchange.kind in {"list", "move", "follow_up"} and not exchange.ask.query and not is_repeated:
+            yield exchange
+
+
+def _waited_for_a_token(exchange: Exchange, moment: float) -> bool:
+    """Si en ese momento la pasada estaba renovando el token con que salió."""
+    return any(
+        other.kind in {"login", "refresh-token"} and other.begun_at <= moment < (other.settled_at or 0.0)
+        for other in exchange.process.exchanges
+    )
 
 
 def renewals_are_few(life: Life) -> Iterator[str]:
@@ -192,7 +214,7 @@ def retry_after_is_honoured(life: Life) -> Iterator[str]:
     for process in life.processes:
         until: dict[str, float] = defaultdict(float)
         for moment, is_sent, exchange in _steps(process):
-            verb, asked = exchange.verb, _asked_wait(exchange)
+            verb, asked = exchange.verb, asked_wait(exchange)
             if not is_sent and asked:
                 until[verb] = max(until[verb], moment + asked)
             elif is_sent and exchange.kind == "list" and not exchange.ask.query:
@@ -208,7 +230,8 @@ def _steps(process: Process) -> list[tuple[float, bool, Exchange]]:
     return sorted(sent + settled, key=lambda step: step[:2])
 
 
-def _asked_wait(exchange: Exchange) -> float:
+def asked_wait(exchange: Exchange) -> float:
+    """Los segundos que el backend pidió esperar, si los pidió."""
     if exchange.got is None or exchange.kind not in {"list", "move"}:
         return 0.0
     return float(dict(exchange.got.headers).get("Retry-After", 0))

@@ -33,6 +33,8 @@ class Exchange:
     kind: str
     verb: str
     key: str
+    begun_at: float
+    """Cuándo se pidió; sale (`sent_at`) cuando hay conexión y, la primera lista, cuando llega el tic."""
     sent_at: float
     fault: Fault | None
     handled_at: float | None = None
@@ -177,7 +179,7 @@ def _exchange(process: "Process", request: httpx.Request, now: float, fault: Fau
         kind, verb, key = "follow_up", "", request.content.decode().split(":")[1].strip(' "}')
     elif parts[-1].startswith("pending-"):
         kind, verb, key = "list", parts[-1].removeprefix("pending-"), ""
-    return Exchange(process, ask, kind, verb, key, now, fault)
+    return Exchange(process, ask, kind, verb, key, now, now, fault)
 
 
 def _made_up(fault: Fault, exchange: Exchange) -> Reply | None:

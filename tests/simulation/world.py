@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 NOON = 1_800_014_400.0
 """Un mediodía: ahí empieza el bucle, en un reloj que vaya en hora."""
+_HOUR_TICKS = 60
 CALM_TICKS = 3
 """Los tics del final, sin averías: para ver que todo se cura."""
 COMMANDS = ("run-once", "run-once", "start", "finish", "event", "dry-run")
@@ -96,7 +97,7 @@ def draw_world(seed: int) -> World:
     """El mundo de esa semilla."""
     random = Random(seed)
     interval = random.choice((30, 60, 60, 60, 120, 300))
-    ticks = CALM_TICKS + random.choice((2, 2, 3, 3, 4, 5, 8)) if random.random() < 0.97 else 60
+    ticks = CALM_TICKS + random.choice((2, 2, 3, 3, 4, 5, 8)) if random.random() < 0.85 else _HOUR_TICKS
     calm = random.random() < 0.3
     latency = random.choice((0.001, 0.004, 0.02, 0.1, 0.4)) * random.uniform(0.5, 1)
     gap = random.choice((0.0, 0.01, 0.3, 2.9)) if interval >= 60 else random.choice((0.0, 0.01, 0.3))
@@ -172,6 +173,8 @@ def _draw_sites(world: World, random: Random) -> None:
 
 def _draw_trouble(world: World, random: Random) -> None:
     last = (world.ticks - CALM_TICKS) * world.interval
+    # En una hora entera cada racha pasa, y se ve cómo se sale de ella.
+    longest = last if world.ticks < _HOUR_TICKS else 8 * world.interval
     names = (
         "down",
         "cut",
@@ -188,7 +191,7 @@ def _draw_trouble(world: World, random: Random) -> None:
     )
     for _ in range(random.choice((0, 1, 1, 2, 3, 5))):
         start = random.uniform(0, last)
-        length = random.choice((random.uniform(1, 5), random.uniform(5, 90), last))
+        length = random.choice((random.uniform(1, 5), random.uniform(5, 90), longest))
         machine = random.choice((None, None, random.choice(world.sites).name))
         share = random.choice((1.0, 0.5, 0.1, 0.02))
         name = random.choice(names)

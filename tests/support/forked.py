@@ -4,7 +4,9 @@ Un proceso aparte importa el programa una vez y se bifurca por cada ejecución. 
 el intérprete o las bibliotecas al importarse no llegan a tiempo.
 """
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import select
@@ -64,10 +66,9 @@ class ForkServer:
         """Lo arranca."""
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MAX_MESSAGE)
-        env = {name: value for name, value in environment().items() if not name.startswith("COVERAGE_")}
         with theirs:
             command = [sys.executable, "-m", "tests.support.forked", str(theirs.fileno())]
-            self._process = subprocess.Popen(command, cwd=_ROOT, env=env, pass_fds=[theirs.fileno()])
+            self._process = subprocess.Popen(command, cwd=_ROOT, env=environment(), pass_fds=[theirs.fileno()])
         return self
 
     def __exit__(
@@ -96,6 +97,14 @@ class ForkServer:
     ) -> Completed:
         """Ejecuta el programa y espera a que acabe."""
         return self.start(*arguments, env=env, cwd=cwd).wait(timeout)
+
+
+@functools.cache
+def shared() -> ForkServer:
+    """El de este proceso, que se arranca la primera vez y dura lo que él."""
+    server = ForkServer().__enter__()
+    atexit.register(server.__exit__, None, None, None)
+    return server
 
 
 def _serve(channel: socket.socket) -> None:

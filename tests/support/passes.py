@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from estado_eventos.domain.transitions import START, Transition
-from tests.support.inside import addresses
+from tests.support.inside import NO_TICK, addresses
 from tests.support.program import Completed
 from tests.support.reference.contract import EventId
 from tests.support.reference.server import ReferenceBackend
@@ -16,8 +16,13 @@ _STATES = ("programado", "en_progreso", "completado")
 
 
 def config(backend: ReferenceBackend, url: str | None = None, **variables: object) -> dict[str, object]:
-    """La configuración mínima para hablar con el backend, directamente o por otra dirección."""
-    return {**addresses(backend, url), "BACKEND_JWT_TOKEN": backend.token(), **variables}
+    """La configuración mínima para hablar con el backend, directamente o por otra dirección, lejos de los tics."""
+    return {
+        **({} if "SCHEDULER_INTERVAL_SECONDS" in variables else NO_TICK),
+        **addresses(backend, url),
+        "BACKEND_JWT_TOKEN": backend.token(),
+        **variables,
+    }
 
 
 def posts(backend: ReferenceBackend) -> list[str]:

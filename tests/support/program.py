@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from estado_eventos.config.settings import Settings
+
 PROGRAM = (sys.executable, "-m", "estado_eventos")
+
+_READ_IN_TIME = {name.upper() for name in Settings.model_fields} | {
+    "CREDENTIALS_DIRECTORY",
+    "HOME",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "STATE_DIRECTORY",
+    "XDG_CONFIG_HOME",
+}
+"""Las que el programa lee ya arrancado; las demás puede mirarlas el intérprete, o una biblioteca al importarse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +54,14 @@ def environment(**variables: object) -> dict[str, str]:
 def run(
     *arguments: str, env: Mapping[str, object] | None = None, cwd: Path | str = "/", timeout: float = 60, **options: Any
 ) -> Completed:
-    """Ejecuta el programa y espera a que acabe; `env` son las variables de configuración."""
+    """Ejecuta el programa y espera a que acabe; `env` son las variables de configuración.
+
+    Si nada de lo que se le pide depende de cómo arranca, el proceso nace con todo importado (`forked`).
+    """
+    if not options and set(env or {}) <= _READ_IN_TIME:
+        from tests.support.forked import shared
+
+        return shared().run(*arguments, env=env, cwd=cwd, timeout=timeout)
     process = subprocess.run(
         [*PROGRAM, *arguments],
         env=environment(**(env or {})),

@@ -92,6 +92,7 @@ def test_a_broken_event_always_answers_400(server: ReferenceBackend, api: httpx.
     assert server.history() == []
 
 
+@pytest.mark.slow
 def test_without_a_lock_the_same_post_twice_at_once_moves_twice(
     server: ReferenceBackend,
     api: httpx.Client,

@@ -64,6 +64,7 @@ def test_it_can_fail_and_hang(backend: ReferenceBackend, client: httpx.Client) -
     assert finished.status_code == 200
 
 
+@pytest.mark.slow
 def test_it_asks_for_the_same_token_as_the_api(backend: ReferenceBackend) -> None:
     """Sin un token de administrador, 401 o 403 y nada anotado; donde no se pide token, tampoco aquí."""
     (event_id,) = backend.add_events(due_start=1)

@@ -32,6 +32,7 @@ def test_the_control_refuses_what_it_does_not_understand(backend: ReferenceBacke
     assert backend.states() == {}
 
 
+@pytest.mark.slow
 def test_every_request_is_logged_once_whatever_process_answers() -> None:
     """Con dos procesos y muchos clientes a la vez, cada petición queda anotada una vez y con todo."""
     with ReferenceBackend(workers=2) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
@@ -61,6 +62,7 @@ def test_a_server_that_cannot_start_says_why(backend: ReferenceBackend) -> None:
         ReferenceBackend(port=port).start()
 
 
+@pytest.mark.slow
 def test_passwords_are_hashed_as_django_does_and_events_outlive_a_restart(tmp_path: Path) -> None:
     """Por defecto las contraseñas llevan las vueltas de Django; con directorio propio, los datos quedan."""
     server = ReferenceBackend(workdir=str(tmp_path), iterations=0)
@@ -85,6 +87,7 @@ def _serve(tmp_path: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, None])
 def test_the_command_serves_until_told_to_stop(tmp_path: Path, ending: signal.Signals | None) -> None:
     """La orden dice dónde atiende, siembra, no sirve el mando sin pedirlo y no deja procesos ni archivos."""

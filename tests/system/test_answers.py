@@ -1,7 +1,6 @@
 """Lo que un backend contesta a un evento sin decir que sí."""
 
 import gzip
-from typing import Any
 
 import pytest
 
@@ -48,11 +47,12 @@ ILL = {"429", "500", "502", "503", "504", "corta"}
 """Con las que dice que está mal él, y no el evento."""
 
 
-@pytest.fixture(scope="module")
-def refusals() -> tuple[int, dict[str, dict[str, Any]]]:
-    """Una sola pasada en la que a cada evento se le contesta un «no» distinto, y uno bueno entre ellos.
+@pytest.mark.slow
+def test_a_no_is_settled_by_the_list() -> None:
+    """Lo que no es un sí lo decide la lista siguiente: si ya no está, está hecho; si está, falla.
 
-    El bueno y los que acaban en `-ido` solo salen en la primera lista. Vuelven el código y cada evento del informe.
+    Tras cuatro intentos o, si el que está mal es el backend, todos los que caben en la pasada. A cada evento se le
+    contesta un «no» distinto, y uno bueno entre ellos. El bueno y los que acaban en `-ido` solo salen en la primera.
     """
     gone = [f"{name}-ido" for name in NOES]
 
@@ -65,22 +65,14 @@ def refusals() -> tuple[int, dict[str, dict[str, Any]]]:
     with FaultyServer(rule) as server:
         completed = endure(server, MAX_CONCURRENCY=1, seconds=15)
     events = {event["id"]: event for event in completed.report["transitions"]["start"]["events"]}
-    assert server.count("POST") == sum(event["attempts"] for event in events.values())
-    return completed.code, events
-
-
-@pytest.mark.parametrize("name", NOES)
-def test_a_no_is_settled_by_the_list(refusals: tuple[int, dict[str, dict[str, Any]]], name: str) -> None:
-    """Lo que no es un sí lo decide la lista siguiente: si ya no está, está hecho; si está, falla.
-
-    Tras cuatro intentos o, si el que está mal es el backend, todos los que caben en la pasada.
-    """
-    code, events = refusals
 
     # 75, si el límite corta una ronda: lo que estaba mal queda sin resolver.
-    assert code in {1, 75}
+    assert completed.code in {1, 75}
+    assert server.count("POST") == sum(event["attempts"] for event in events.values())
     assert events["bueno"]["result"] == "done"
-    assert (events[f"{name}-ido"]["result"], events[f"{name}-ido"]["error"]) == ("already_done", None)
-    assert events[name]["result"] == "failed" or (name in ILL and events[name]["result"] == "skipped")
-    assert events[name]["attempts"] == 4 or (name in ILL and events[name]["attempts"] > 4)
-    assert NOES[name][1] in events[name]["error"]
+    for name, (_, words) in NOES.items():
+        left, taken = events[name], events[f"{name}-ido"]
+        assert (taken["result"], taken["error"]) == ("already_done", None), name
+        assert left["result"] == "failed" or (name in ILL and left["result"] == "skipped"), name
+        assert left["attempts"] == 4 or (name in ILL and left["attempts"] > 4), name
+        assert words in left["error"], name

@@ -4,6 +4,7 @@ import json
 import os
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +71,7 @@ def test_any_bytes_are_a_list(body: bytes, reply: bytes) -> None:
     _pass_with(lambda request: answer(200, body if request.method == "GET" else reply))
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(items=ITEMS, following=st.none() | JSON | st.text(max_size=30), reply=JSON, status=st.integers(100, 599))
 def test_any_json_is_a_list(items: list[Any], following: Any, reply: Any, status: int) -> None:

@@ -44,6 +44,7 @@ def test_a_clock_that_jumps_in_mid_pass_costs_no_event(
     assert sum(request.path == "/auth/login/" for request in backend.requests()) <= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jump", JUMPS)
 def test_the_deadline_does_not_look_at_the_clock(clock: Clock, jump: str) -> None:
     """El límite va por el reloj monótono: con un servidor mudo, 69 a su hora aunque salte el de pared."""

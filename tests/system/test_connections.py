@@ -43,6 +43,7 @@ def test_a_content_length_too_short_costs_no_event(backend: ReferenceBackend) ->
     assert moved_once(backend, ids)
 
 
+@pytest.mark.slow
 def test_two_answers_for_one_request_are_not_two(backend: ReferenceBackend) -> None:
     """Si un intermediario contesta dos veces, la segunda no vale como respuesta al evento siguiente."""
     backend.add_events(due_start=1, broken_start=1)
@@ -117,6 +118,7 @@ def test_a_black_hole_is_given_up_and_tried_again() -> None:
     assert "no contestó en 0.1 s" in completed.report["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("greeting", "words"),
     [

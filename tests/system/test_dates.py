@@ -65,6 +65,7 @@ _UNKNOWN: list[object] = [
 _ZONES = ["UTC", "Asia/Kathmandu", "Europe/Madrid", "Pacific/Kiritimati", "garbage", "", ":/etc/passwd", "A" * 5000]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", _ZONES)
 def test_any_date_is_moved_and_its_lag_is_exact(zone: str) -> None:
     """Esté como esté escrita la hora del evento, y sea cual sea `TZ`, se mueve: 0, con su retraso o, si no, sin él."""

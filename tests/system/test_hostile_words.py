@@ -47,6 +47,7 @@ def _hostile() -> Rule:
     return rule
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_hostile_words_stay_words(log_format: str) -> None:
     """Ni en el registro ni en el informe sale una orden de terminal, ni el backend puede escribir una línea suya."""
@@ -65,6 +66,7 @@ def test_hostile_words_stay_words(log_format: str) -> None:
     assert completed.code == 77
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run-once", "pending"])
 def test_hostile_words_do_nothing_to_a_terminal(command: str) -> None:
     """En un terminal, con sus colores, tampoco: ni borra la pantalla, ni cambia el título, ni pinta lo que quiera."""

@@ -46,6 +46,8 @@ def run_in_bytes(language: str, *arguments: str, **variables: object) -> tuple[i
     return finished.returncode, finished.stdout, finished.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "language", [name if name in _ODDEST else pytest.param(name, marks=pytest.mark.slow) for name in _LANGUAGES]
 )

@@ -92,6 +92,7 @@ def test_a_bad_item_costs_only_itself(bad: str) -> None:
     assert [request.path for request in server.requests if request.method == "POST"] == [START.action_path(5)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "code", "words"),
     [
@@ -143,6 +144,7 @@ def test_a_list_that_fails_for_a_while_is_read_in_the_end(statuses: tuple[int, i
     assert {part["rounds"] for part in completed.report["transitions"].values()} == {times + 1}
 
 
+@pytest.mark.slow
 def test_a_list_that_always_fails_is_69() -> None:
     """Una lista que no deja de fallar: se insiste hasta el límite, 69 y ningún POST."""
     replies = [answer(status) for status in (503, 500, 504, 502)]
@@ -156,6 +158,7 @@ def test_a_list_that_always_fails_is_69() -> None:
     assert "HTTP 50" in completed.report["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
@@ -187,6 +190,7 @@ def test_a_list_that_makes_no_sense_is_76(reply: Raw, words: str) -> None:
     assert server.count("POST") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("items", "found"),
     [

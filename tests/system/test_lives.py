@@ -28,6 +28,7 @@ def live(backend: ReferenceBackend, forks: ForkServer, folder: Path, lives: int,
     )
 
 
+@pytest.mark.slow
 def test_a_few_lives(backend: ReferenceBackend, forks: ForkServer, tmp_path: Path) -> None:
     """Unas pocas vidas cortas."""
     live(backend, forks, tmp_path, lives=3, steps=6)

@@ -52,6 +52,7 @@ _APPLIED: dict[str, Reaction] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [*_NOTHING_APPLIED, *_APPLIED])
 def test_one_fault_is_healed_in_the_same_pass(backend: ReferenceBackend, fault: str) -> None:
     """Una avería al leer una lista y otra al pedir un evento se curan solas: 0, y cada evento movido una vez."""
@@ -84,6 +85,7 @@ def _once_on(event_id: EventId, reaction: Reaction) -> Rule:
     return lambda request: reaction if request.path == START.action_path(event_id) and request.nth == 1 else None
 
 
+@pytest.mark.slow
 @_NO_ANSWER
 def test_an_event_without_answer_waits_for_its_time(backend: ReferenceBackend, reaction: Reaction) -> None:
     """A quien no contestó a tiempo se le deja el doble de tiempo antes de pedírselo otra vez: 0, movido una vez."""
@@ -130,6 +132,7 @@ def test_a_backend_slower_than_the_timeout_moves_nothing_twice(backend: Referenc
     assert moved_once(backend, ids)
 
 
+@pytest.mark.slow
 def test_five_hundred_events_over_a_bad_line(backend: ReferenceBackend) -> None:
     """Con 100 ± 50 ms de latencia y un 5 % de cortes al azar, 500 eventos: todos movidos, ninguno dos veces."""
     ids = backend.add_events(due_start=500)

@@ -44,6 +44,7 @@ def test_useless_outputs_cost_no_event(backend: ReferenceBackend, redirections: 
         assert json.loads(finished.stdout)["exit_code"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [(["info"], 0), (["start", "--foo"], 2), (["start", "--env-file", "/no"], 78), (["token", "--check"], 78)],
@@ -60,6 +61,7 @@ def test_the_code_is_the_same_though_nobody_can_read_it(arguments: list[str], co
     assert b"Traceback" not in finished.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ['"$@" | head -c0', '"$@" 2>&1 | head -c0', '"$@" --json | head -c1'])
 def test_a_reader_that_leaves_costs_no_event(backend: ReferenceBackend, command: str) -> None:
     """Si quien lee la salida, o también el registro, se va enseguida: 0, todo movido, ninguna queja."""

@@ -35,6 +35,7 @@ def _drips(number: int, left: list[int]) -> Reaction:
     return Drip(OK_HEAD + b"\r\n[", b" ") if number == 2 else listing(*left, next="?page=2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pages", [_endless, _stalls, _drips])
 def test_pages_that_never_end_do_not_starve_what_was_read(pages: Callable[[int, list[int]], Reaction]) -> None:
     """Si las páginas no se acaban, o una no llega, los eventos ya leídos se mueven igual; 69 y se dice."""

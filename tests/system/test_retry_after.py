@@ -13,6 +13,7 @@ from tests.support.passes import config
 from tests.support.reference.server import ReferenceBackend
 
 
+@pytest.mark.slow
 def test_retry_after_is_honoured(backend: ReferenceBackend) -> None:
     """Si el backend pide esperar, se espera lo que pide antes de volver a mirar."""
     backend.add_events(due_start=1)
@@ -27,6 +28,7 @@ def test_retry_after_is_honoured(backend: ReferenceBackend) -> None:
     assert completed.report["duration_seconds"] >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "value", "at_least"),
     [

@@ -140,6 +140,7 @@ def test_a_signal_while_waiting_for_the_turn_asks_nothing(backend: ReferenceBack
     assert (clean.code, moves(backend)) == (0, sorted(map(str, ids)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("SIGHUP", 0), ("SIGINT", 75)])
 def test_nohup_is_obeyed(backend: ReferenceBackend, name: str, code: int) -> None:
     """Con `nohup`, cerrar la sesión no corta la pasada; SIGINT sí, aunque un guion se la quite a lo que deja atrás."""

@@ -74,6 +74,7 @@ def _first_line(stream: Any, words: str) -> None:
     raise AssertionError(f"acabó sin decir «{words}»")
 
 
+@pytest.mark.slow
 def test_the_next_pass_waits_and_does_what_is_left(backend: ReferenceBackend) -> None:
     """Si una pasada alcanza a la siguiente, esta espera su turno y hace lo nuevo: 0 las dos, nada dos veces."""
     ids = backend.add_events(due_start=5)

@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 PREFIX = "estado_eventos_"
+_MAX_LINE = 16 << 10
+"""Ninguna línea nuestra es tan larga: analizar una de megas costaría los segundos que se les da a los monitores."""
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 Labels = frozenset[tuple[str, str]]
@@ -99,6 +101,8 @@ class _Collector(Collector):
 
 
 def _families(text: str) -> Iterable[Metric]:
+    if any(len(line) > _MAX_LINE for line in text.splitlines()):
+        return []
     try:
         return list(text_string_to_metric_families(text))
     except Exception:  # noqa: BLE001  El analizador no dice qué lanza, y de un archivo estropeado no depende nada.

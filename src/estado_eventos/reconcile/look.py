@@ -16,6 +16,8 @@ class Look:
     problem: BackendError | None = None
     was_read: bool = True
     sighting: Sighting | None = None
+    asked_at: float = 0.0
+    """Cuándo se pidió, en la hora del bucle: de lo que aún no había acabado entonces no dice nada."""
 
     @property
     def reason(self) -> str:

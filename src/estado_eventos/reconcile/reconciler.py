@@ -157,6 +157,7 @@ class Reconciler:
         return self._seen
 
     async def _read_list(self, hold: Hold | None, *, add: bool) -> Look:
+        asked_at = asyncio.get_running_loop().time()
         try:
             listing = await self.backend.pending(self.transition, hold)
         except BackendError as error:
@@ -176,12 +177,12 @@ class Reconciler:
         if not self._was_listed:
             self._was_listed = True
             log.log_found(self.transition, len(self.tracker))
-        return Look([tracked for tracked in todo if not tracked.result], listing.problem, sighting=listing.sighting)
+        left = [tracked for tracked in todo if not tracked.result]
+        return Look(left, listing.problem, sighting=listing.sighting, asked_at=asked_at)
 
     async def _apply_all(self, seen: Look, workers: int) -> float:
         """Pide cada evento una vez, los más antiguos primero; devuelve los segundos que el backend pide esperar."""
-        now = asyncio.get_running_loop().time()
-        ready = [tracked for tracked in seen.todo if tracked.busy_until <= now]
+        ready = [tracked for tracked in seen.todo if tracked.busy_until <= seen.asked_at]
         if self._plan.standby_seconds:
             # La principal, si aún va, empezó por los más antiguos: así solo se cruzan una vez.
             ready.reverse()
@@ -245,6 +246,5 @@ class Reconciler:
             denial=self.tracker.denial,
             bug=self._bug,
         )
-        problems = dict(ending.problems())
-        code = gravest(problems)
+        code = gravest(problems := dict(ending.problems()))
         return TransitionReport(self.transition, outcomes, self._rounds, problems.get(code), code)

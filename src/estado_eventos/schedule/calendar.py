@@ -100,7 +100,12 @@ def _cron_values(field: str, size: int) -> set[int]:
 
 
 def _nearest(interval: int, scheduler: str, works: Callable[[int], bool]) -> str:
-    nearest = min((other for other in range(10, _DAY + 1) if works(other)), key=lambda other: abs(other - interval))
+    nearest = next(
+        other
+        for distance in range(_DAY)
+        for other in (interval - distance, interval + distance)
+        if 10 <= other <= _DAY and works(other)
+    )
     return (
         f"SCHEDULER_INTERVAL_SECONDS: {scheduler} no sabe ejecutar algo cada {interval} s. "
         f"Lo más cercano que sabe es {nearest}"
