@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from estado_eventos.domain.transitions import FINISH
-from tests.support.faults import Fault, FaultyServer, Reaction, Request, answer
+from tests.support.faults import Fault, FaultyServer, Reaction, Request, Spoiled, answer
 from tests.support.inside import run_inside
 from tests.support.passes import config, part_of
 from tests.support.program import Completed, start, wait
@@ -77,12 +77,19 @@ def test_without_the_setting_nobody_is_told(backend: ReferenceBackend, notes: Pa
     assert not notes.exists()
 
 
-def test_a_finish_whose_answer_was_lost_is_told(backend: ReferenceBackend, settings: dict[str, Any]) -> None:
-    """Si la respuesta se perdió y la lista dice que está hecho, lo hizo esta pasada: se avisa."""
+@pytest.mark.parametrize(
+    "reaction",
+    [Fault.CUT_AFTER_APPLYING, Spoiled(lambda _: answer(200, '{"results": []}').data)],
+    ids=["se perdió", "es la de otra petición"],
+)
+def test_a_finish_whose_answer_was_lost_is_told(
+    backend: ReferenceBackend, settings: dict[str, Any], reaction: Reaction
+) -> None:
+    """Si no llegó su respuesta y la lista dice que está hecho, lo hizo esta pasada: se avisa."""
     ids = backend.add_events(due_finish=1, participants=1)
 
     def lose(request: Request) -> Reaction:
-        return Fault.CUT_AFTER_APPLYING if request.path == FINISH.action_path(ids[0]) else None
+        return reaction if request.path == FINISH.action_path(ids[0]) else None
 
     with FaultyServer(lose, backend.url) as proxy:
         completed = run_inside("finish", "--json", **config(backend, proxy.url, **settings))

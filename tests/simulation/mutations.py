@@ -118,8 +118,8 @@ MUTATIONS = {
         "reconcile/reconciler.py",
         (
             (
-                "if not seen.todo or self.deadline.closing.is_set():\n            return None\n        if self._before",
-                "if seen:\n            return None\n        if self._before",
+                "if not seen.todo or self.deadline.closing.is_set():\n            return None\n        seen =",
+                "if seen:\n            return None\n        seen =",
             ),
         ),
         "reports_tell_the_truth",

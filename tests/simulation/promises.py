@@ -38,10 +38,21 @@ def each_change_is_made_once(life: Life) -> Iterator[str]:
             continue
         first, second = sorted((mine, other), key=lambda exchange: exchange.sent_at)
         # Dos máquinas no comparten turno: si se cruzan en un evento, el backend puede pisarse.
-        same_machine = first.process.machine is second.process.machine
+        same_machine = first.process.machine is second.process.machine and not _was_crossed(life, moved.key, first)
         was_long = first.abandoned and (first.saved_at or 0.0) - first.sent_at > grace(first.process)
         if same_machine and not was_long and not first.process.was_killed:
             yield f"evento {moved.key}: {moved.verb} se guardó dos veces o hacia atrás, en {moved.at:.3f}"
+
+
+def _was_crossed(life: Life, key: str, exchange: Exchange) -> bool:
+    """Si otra máquina movió ese evento mientras esta petición estaba en camino."""
+    return any(
+        other.key == key
+        and other.exchange is not None
+        and other.exchange.process.machine is not exchange.process.machine
+        and exchange.sent_at <= other.at <= (exchange.saved_at or 0.0)
+        for other in life.wire.history
+    )
 
 
 def nothing_is_repeated_blindly(life: Life) -> Iterator[str]:

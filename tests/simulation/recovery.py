@@ -96,6 +96,9 @@ def follow_ups_are_told(life: Life) -> Iterator[str]:
         finished.setdefault(moved.key, moved.at)
         if moved.exchange is None or moved.key in life.touched or moved.key in told:
             continue
+        if moved.exchange.got and moved.exchange.got.status in {400, 404}:
+            # La respuesta a otra petición decía un no claro: lo haría otro.
+            continue
         process = moved.exchange.process
         site = next(site for site in life.world.sites if site.name == process.machine.name)
         too_late = life.world.end - 2 * life.world.interval if _slack(life.world, site) < 10 else 0.0

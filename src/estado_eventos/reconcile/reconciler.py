@@ -119,10 +119,10 @@ class Reconciler:
         """A todo se dijo que sí, o no había nada: la lista tiene la última palabra. `None` si no enseña nada más."""
         if await self._tick.ripen(seen.sighting):
             return await self._look_again()
+        if seen.todo and self._before and not self.deadline.closing.is_set():
+            await self._before.rest()
         if not seen.todo or self.deadline.closing.is_set():
             return None
-        if self._before:
-            await self._before.rest()
         seen = await self._look()
         if not seen.todo and seen.problem is None:
             return None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from estado_eventos.backend.errors import BackendError, Denied, Refused
 from estado_eventos.domain.report import Outcome, Result, lag_seconds
@@ -43,8 +44,9 @@ class TrackedEvent:
         self.denied = isinstance(error, Denied)
         if self.denied or not error.unwell:
             self.refusals += 1
-        # Lo que no es un no claro, quizá lo hizo.
-        self.is_unclear = self.is_unclear or not isinstance(error, Denied | Refused)
+        # Lo que no es un no claro, quizá lo hizo; un 200 sin su sí puede ser la respuesta a otra petición.
+        is_clear = isinstance(error, Denied | Refused) and error.status != HTTPStatus.OK
+        self.is_unclear = self.is_unclear or not is_clear
 
 
 class Tracker:
