@@ -87,7 +87,7 @@ def follow_ups_are_told(life: Life) -> Iterator[str]:
     told = {
         exchange.key
         for exchange in life.wire.exchanges
-        if exchange.kind == "follow_up" and exchange.got and exchange.got.status in {202, 400, 404}
+        if exchange.kind == "follow_up" and exchange.got and exchange.got.status in {200, 202, 400, 404}
     }
     finished: dict[str, float] = {}
     for moved in life.wire.history:

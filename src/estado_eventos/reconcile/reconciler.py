@@ -87,7 +87,7 @@ class Reconciler:
             return
         self._rounds = self._rounds or 1
         seen: Look | None = await self._look(hold)
-        if self._tick.was_held and hold and seen and seen.was_cut:
+        if self._tick.was_held and hold and seen and seen.was_cut and not self.deadline.closing.is_set():
             # La conexión esperó al tic abierta y el servidor pudo cerrarla: eso no es estar mal.
             seen = await self._look()
         while seen and (seen.was_read or seen.may_improve) and not self.deadline.closing.is_set():
