@@ -21,6 +21,7 @@ from tests.support.faults import (
 )
 from tests.support.inside import run_inside
 from tests.support.passes import LONG, config, moved_once, moves, part_of
+from tests.support.processes import is_full, until
 from tests.support.program import Completed, start, wait
 from tests.support.reference.server import ReferenceBackend
 
@@ -92,6 +93,7 @@ def test_the_turn_of_a_killed_process_is_free() -> None:
         asyncio.run(wait_while_killing())
 
 
+@pytest.mark.slow
 def test_a_pass_that_nobody_reads_does_not_stop_the_others(backend: ReferenceBackend) -> None:
     """Una pasada parada porque nadie lee lo que escribe suelta el turno a su límite: las siguientes trabajan."""
     env = {"BACKEND_URL": backend.url, "BACKEND_JWT_TOKEN": backend.token()}
@@ -100,14 +102,13 @@ def test_a_pass_that_nobody_reads_does_not_stop_the_others(backend: ReferenceBac
         # Su tubería de errores, pequeña, se llena a media pasada y nadie la vacía.
         assert stuck.stderr is not None
         fcntl.fcntl(stuck.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        until(lambda: is_full(stuck.stderr), stuck)
         try:
             rival = run_inside("start", "--quiet", **env, PASS_TIMEOUT=40)
-            still_stuck = stuck.poll() is None
         finally:
             stuck.kill()
             stuck.communicate()
 
-    assert still_stuck
     assert rival.code == 0
     assert set(backend.states().values()) == {"en_progreso"}
 

@@ -1,10 +1,14 @@
 """El programa como proceso, en una máquina que se lo pone difícil: trampas, límites y señales."""
 
+import fcntl
 import resource
 import subprocess
+import termios
 import time
+from array import array
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 POLITE = ["SIGTERM", "SIGINT", "SIGHUP"]
 """Las señales que piden acabar; SIGKILL no pide."""
@@ -29,6 +33,15 @@ def until(ready: Callable[[], object], process: subprocess.Popen[str]) -> None:
     while not ready():
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
+
+
+def is_full(pipe: IO[str] | None) -> bool:
+    """Si la tubería está llena y nadie la lee."""
+    waiting = array("i", [0])
+    assert pipe
+    fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    # Una línea no se parte: la que no cabe entera espera fuera.
+    return waiting[0] >= 4096 - 200
 
 
 def sabotage(folder: Path, code: str) -> dict[str, object]:

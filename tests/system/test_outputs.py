@@ -5,10 +5,7 @@ import json
 import select
 import signal
 import subprocess
-import termios
-from array import array
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -18,7 +15,7 @@ from tests.support.faults import (
 )
 from tests.support.inside import account
 from tests.support.passes import moved_once, moves
-from tests.support.processes import POLITE, until
+from tests.support.processes import POLITE, is_full, until
 from tests.support.program import PROGRAM, check_adds_up, environment, start
 from tests.support.reference.server import ReferenceBackend
 
@@ -88,7 +85,7 @@ def test_a_signal_ends_a_pass_whose_log_nobody_reads(backend: ReferenceBackend, 
         assert stuck.stderr
         # Su tubería de errores, pequeña, se llena a media pasada.
         fcntl.fcntl(stuck.stderr, fcntl.F_SETPIPE_SZ, 4096)
-        until(lambda: _is_full(stuck.stderr), stuck)
+        until(lambda: is_full(stuck.stderr), stuck)
         stuck.send_signal(signal.Signals[name])
         code = stuck.wait(30)
         stuck.communicate()
@@ -98,15 +95,6 @@ def test_a_signal_ends_a_pass_whose_log_nobody_reads(backend: ReferenceBackend, 
     assert code == report["exit_code"] == 75
     done = {str(event["id"]) for event in report["transitions"]["start"]["events"] if event["result"] == "done"}
     assert done == set(moves(backend))
-
-
-def _is_full(pipe: IO[str] | None) -> bool:
-    """Si la tubería está llena y nadie la lee."""
-    waiting = array("i", [0])
-    assert pipe
-    fcntl.ioctl(pipe, termios.FIONREAD, waiting)
-    # Una línea no se parte: la que no cabe entera espera fuera.
-    return waiting[0] >= 4096 - 200
 
 
 @pytest.mark.slow

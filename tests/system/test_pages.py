@@ -49,7 +49,7 @@ def test_pages_that_never_end_do_not_starve_what_was_read(pages: Callable[[int, 
         return pages(number, [number] if number not in asked else [])
 
     with FaultyServer(rule) as server:
-        completed = endure(server, seconds=5)
+        completed = endure(server, seconds=10)
 
     assert completed.code == 69
     assert results(completed)["1"] == "done"
