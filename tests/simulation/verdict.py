@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from tests.simulation import codes, promises, recovery
+from tests.simulation import codes, limits, promises, recovery
 from tests.simulation.life import Life
 from tests.simulation.world import draw_world
 
@@ -11,10 +11,10 @@ PROMISES: tuple[promises.Promise, ...] = (
     promises.each_change_is_made_once,
     promises.nothing_is_repeated_blindly,
     promises.reports_tell_the_truth,
-    promises.the_deadline_holds,
-    promises.renewals_are_few,
-    promises.concurrency_is_bounded,
-    promises.retry_after_is_honoured,
+    limits.the_deadline_holds,
+    limits.renewals_are_few,
+    limits.concurrency_is_bounded,
+    limits.retry_after_is_honoured,
     codes.exit_codes_keep_the_contract,
     recovery.everything_due_is_moved,
     recovery.follow_ups_are_told,
