@@ -120,6 +120,30 @@ def test_what_somebody_else_finished_is_not_told_by_us(
 
 
 @pytest.mark.slow
+def test_a_finish_that_the_backend_makes_after_the_pass_is_told_by_the_next(
+    backend: ReferenceBackend, settings: dict[str, Any], notes: Path
+) -> None:
+    """Un «finish» sin contestar que se hace ya acabada la pasada sigue apuntado, y avisa la siguiente."""
+    (event,) = backend.add_events(due_finish=1, participants=1)
+
+    def swallow(request: Request) -> Reaction:
+        return Fault.STALL if request.path == FINISH.action_path(event) else None
+
+    with FaultyServer(swallow, backend.url) as proxy:
+        limits = {"HTTP_TIMEOUT": 3, "PASS_TIMEOUT": 8}
+        first = run_inside("finish", "--json", **config(backend, proxy.url, **settings, **limits))
+    kept = owed(notes)
+    headers = {"Authorization": f"Bearer {backend.token()}"}
+    httpx.post(backend.url + FINISH.action_path(event), headers=headers).raise_for_status()
+    second = run_inside("finish", "--json", **config(backend, **settings))
+
+    assert (first.code, part_of(first, FINISH)["failed"]) == (1, 1)
+    assert kept == [str(event)]
+    assert second.code == 0
+    assert told(backend) == Counter([event])
+
+
+@pytest.mark.slow
 def test_what_fails_for_two_passes_is_told_in_the_third(
     backend: ReferenceBackend, settings: dict[str, Any], notes: Path
 ) -> None:

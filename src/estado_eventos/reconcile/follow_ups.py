@@ -128,8 +128,8 @@ class FollowUpCalls:
             unclear = tracked.result is Result.ALREADY_DONE and (tracked.is_unclear or key in self._notes.left)
             if tracked.result is Result.DONE or unclear:
                 self._owed[key] = tracked.event.id or key
-            elif tracked.result is not None:
-                # Sigue sin finalizar, o lo finalizó otro, que ya avisará.
+            elif tracked.result is Result.ALREADY_DONE or (tracked.result and not tracked.is_unclear):
+                # Lo finalizó otro, que ya avisará, o sigue pendiente y nada de lo que se pidió puede hacerse después.
                 self._notes.remove(key)
         if self._finisher.list_is_known and not self._plan.only:
             self._owed |= {key: _id(key) for key in self._notes.left if key not in seen and self._plan.shard.owns(key)}
