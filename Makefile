@@ -132,9 +132,9 @@ $(READY): requirements/dev.txt pyproject.toml
 
 $(LOWEST)/.listo: requirements/dev.txt requirements/lowest.txt pyproject.toml
 	@$(NEW_VENV) $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lowest.txt
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/dev.txt
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/lowest.txt
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --no-build-isolation --editable .
 	touch $@
 
 # Los esquemas de Kubernetes y kubectl, para comprobar los manifiestos.

@@ -33,9 +33,12 @@ def build(tree: Path, out: Path, epoch: int, env: Mapping[str, str] | None = Non
 
 
 def install(wheel: Path, venv: Path, requirements: Path, python: str = sys.executable) -> Path:
-    """Instala la rueda en un entorno virtual nuevo, con lo fijado en `requirements`, y devuelve su intérprete."""
+    """Instala la rueda en un entorno virtual nuevo, con lo fijado en `requirements`, y devuelve su intérprete.
+
+    Sin compilarlo todo: el entorno es de usar y tirar, y casi nada de él llega a importarse.
+    """
     subprocess.run([python, "-m", "venv", venv], check=True)
-    pip = [str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     subprocess.run([*pip, "--require-hashes", f"--requirement={requirements}"], check=True)
     subprocess.run([*pip, "--no-deps", str(wheel)], check=True)
     return venv / "bin/python"
