@@ -57,6 +57,9 @@ def _possible(process: Process) -> set[ExitCode]:
     for last in _last_lists(process):
         if last is None or last.abandoned:
             possible.add(ExitCode.UNAVAILABLE)
+    for last in _last_lists(process, settled=True):
+        # Si la última se cortó, vale lo que dijo la anterior.
+        possible |= _meaning(last) if last else set()
     if process.plan.only:
         possible.add(ExitCode.FAILED)
     return possible
@@ -68,9 +71,11 @@ def _was_cut(process: Process) -> bool:
     return process.signalled_at is not None or max([end, *waits]) >= limit
 
 
-def _last_lists(process: Process) -> Iterator[Exchange | None]:
+def _last_lists(process: Process, *, settled: bool = False) -> Iterator[Exchange | None]:
+    """La última lista de cada transición; con `settled`, la última que no se cortó."""
     for verb in (transition.name for transition in process.plan.transitions):
         lists = [exchange for exchange in process.exchanges if exchange.kind == "list" and exchange.verb == verb]
+        lists = [exchange for exchange in lists if not (settled and exchange.abandoned)]
         yield lists[-1] if lists else None
 
 

@@ -104,7 +104,7 @@ def _is_true(process: Process, verb: str, outcome: Outcome, moved_at: float) -> 
     is_done = moved_at <= (process.ended_at or 0.0)
     match outcome.result:
         case Result.DONE:
-            return is_done or (_was_cut_short(process) and _was_lied_to(process, verb, outcome.event.key))
+            return is_done or (_was_cut_short(process) and was_lied_to(process, verb, outcome.event.key))
         case Result.ALREADY_DONE:
             return is_done
         case Result.FAILED:
@@ -119,7 +119,7 @@ def _was_cut_short(process: Process) -> bool:
     return is_late or is_bad or process.signalled_at is not None
 
 
-def _was_lied_to(process: Process, verb: str, key: str) -> bool:
+def was_lied_to(process: Process, verb: str, key: str) -> bool:
     """Si le dijeron que sí en falso y después no leyó ninguna lista."""
     lies = [
         exchange.settled_at or 0.0

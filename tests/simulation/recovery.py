@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from estado_eventos.domain.shard import Shard
 from tests.simulation.life import Life
 from tests.simulation.model import VERBS, Event
-from tests.simulation.promises import name
+from tests.simulation.promises import name, was_lied_to
 from tests.simulation.world import NOON, Site, World
 
 _DEAD_BAND = (0.02, 0.3)
@@ -106,6 +106,8 @@ def follow_ups_are_told(life: Life) -> Iterator[str]:
             yield f"evento {moved.key}: lo finalizó la {name(process)} y nadie avisó"
     for exchange in life.wire.exchanges:
         if exchange.kind != "follow_up" or exchange.key in life.touched:
+            continue
+        if was_lied_to(exchange.process, "finish", exchange.key):
             continue
         if finished.get(exchange.key, float("inf")) > exchange.sent_at:
             yield f"{name(exchange.process)}: avisó del evento {exchange.key}, que no había finalizado"
