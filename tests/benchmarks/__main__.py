@@ -33,11 +33,14 @@ def main(arguments: list[str]) -> None:
     """Mide todo, o solo las partes nombradas."""
     keep = "--keep" in arguments
     names = [argument for argument in arguments if argument != "--keep"] or list(_PARTS)
-    measured = {name: (_PARTS | _ASIDE)[name]() for name in names}
-    table = Table("qué", "medido", "prometido")
-    for row in (row for rows in measured.values() for row in rows):
-        table.add_row(row.what, row.measured, row.verdict, style=None if row.kept else "red")
-    Console(width=140).print(table)
+    measured: dict[str, list[Row]] = {}
+    for name in names:
+        measured[name] = (_PARTS | _ASIDE)[name]()
+        # Cada parte tarda minutos: se enseña en cuanto está.
+        table = Table("qué", "medido", "prometido", width=140)
+        for row in measured[name]:
+            table.add_row(row.what, row.measured, row.verdict, style=None if row.kept else "red")
+        Console(width=140).print(table)
     if keep:
         _DOCUMENT.write_text(_kept(_DOCUMENT.read_text(), measured))
 
