@@ -9,7 +9,6 @@ from tests.simulation.machine import Process
 from tests.simulation.promises import EPSILON, asked_wait, last_start, name, shows
 from tests.simulation.wire import Exchange
 
-_RENEWALS = {"login", "refresh-token"}
 _BUSY = {408, 425, 429}
 
 
@@ -39,7 +38,7 @@ def _sure(process: Process, report: Report) -> set[ExitCode]:
         elif not last.abandoned:
             sure |= _meaning(last)
     # El 401 de lo que salió sin firmar, porque no se pudo renovar, no es de la cuenta.
-    troubles = {code for exchange in process.exchanges if exchange.kind in _RENEWALS for code in _meaning(exchange)}
+    troubles = {code for exchange in process.exchanges if exchange.is_renewal for code in _meaning(exchange)}
     return sure - {ExitCode.NOPERM} if troubles - {ExitCode.NOPERM} else sure
 
 
@@ -50,7 +49,7 @@ def _possible(process: Process) -> set[ExitCode]:
         possible.add(ExitCode.TEMPFAIL)
     for exchange in process.exchanges:
         meaning = _meaning(exchange)
-        if exchange.kind in _RENEWALS:
+        if exchange.is_renewal:
             possible |= meaning
         elif exchange.kind in {"list", "move"} and ExitCode.NOPERM in meaning:
             possible.add(ExitCode.NOPERM)

@@ -47,7 +47,7 @@ def _beginnings(process: Process) -> Iterator[Exchange]:
 def _waited_for_a_token(exchange: Exchange, moment: float) -> bool:
     """Si en ese momento la pasada estaba renovando el token con que salió."""
     return any(
-        other.kind in {"login", "refresh-token"} and other.begun_at <= moment < (other.settled_at or 0.0)
+        other.is_renewal and other.begun_at <= moment < (other.settled_at or 0.0)
         for other in exchange.process.exchanges
     )
 
@@ -55,7 +55,7 @@ def _waited_for_a_token(exchange: Exchange, moment: float) -> bool:
 def renewals_are_few(life: Life) -> Iterator[str]:
     """Una sola renovación a la vez, y como mucho un inicio de sesión rechazado en una pasada."""
     for process in life.processes:
-        renewals = [exchange for exchange in process.exchanges if exchange.kind in {"login", "refresh-token"}]
+        renewals = [exchange for exchange in process.exchanges if exchange.is_renewal]
         for one, other in pairwise(renewals):
             if other.sent_at < (one.settled_at or 0.0):
                 yield f"{name(process)}: dos renovaciones a la vez en {other.sent_at:.3f}"

@@ -45,6 +45,11 @@ class Exchange:
     reply: Reply | None = None
     got: Reply | None = None
 
+    @property
+    def is_renewal(self) -> bool:
+        """Si pide un token."""
+        return self.kind in {"login", "refresh-token"}
+
 
 class Moved(NamedTuple):
     """Un cambio de estado que se guardó, y quién lo pidió; `None`, una persona en el propio backend."""
