@@ -36,7 +36,7 @@ def _sure(process: Process, report: Report) -> set[ExitCode]:
         if last is None:
             sure.add(ExitCode.TEMPFAIL)
         elif not last.abandoned:
-            sure |= _meaning(last)
+            sure |= _meaning(last) or _shift(last)
     # El 401 de lo que salió sin firmar, porque no se pudo renovar, no es de la cuenta.
     troubles = {code for exchange in process.exchanges if exchange.is_renewal for code in _meaning(exchange)}
     return sure - {ExitCode.NOPERM} if troubles - {ExitCode.NOPERM} else sure
@@ -58,7 +58,7 @@ def _possible(process: Process) -> set[ExitCode]:
             possible.add(ExitCode.UNAVAILABLE)
     for last in _last_lists(process, settled=True):
         # Si la última se cortó, vale lo que dijo la anterior.
-        possible |= _meaning(last) if last else set()
+        possible |= (_meaning(last) or _shift(last)) if last else set()
     if process.plan.only:
         possible.add(ExitCode.FAILED)
     return possible
@@ -78,10 +78,24 @@ def _last_lists(process: Process, *, settled: bool = False) -> Iterator[Exchange
         yield lists[-1] if lists else None
 
 
+def _shift(last: Exchange) -> set[ExitCode]:
+    """El código de una lista, leída entera, que cambió entre una página y otra."""
+    totals = set()
+    pages = [each for each in last.process.exchanges if (each.kind, each.verb) == ("list", last.verb)]
+    for page in reversed(pages[: pages.index(last) + 1]):
+        totals.add(page.got.total if page.got else None)
+        if not page.ask.query:
+            break
+    return {ExitCode.UNAVAILABLE} if len(totals) > 1 else set()
+
+
 def _meaning(exchange: Exchange) -> set[ExitCode]:
     """El código de lo que le llegó a la pasada de esa petición; ninguno, si llegó lo que tenía que llegar."""
     got = exchange.got
     if got is None or got.status in _BUSY or got.status >= 500:
+        return {ExitCode.UNAVAILABLE}
+    if exchange.ask.query and got.status == 404:
+        # La lista se acortó mientras se leía, y esa página ya no existe.
         return {ExitCode.UNAVAILABLE}
     if got.status in {401, 403}:
         return {ExitCode.NOPERM}

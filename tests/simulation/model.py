@@ -17,14 +17,13 @@ FOLLOW_UP = "/analysis/process-event-completion/"
 
 
 class Reply(NamedTuple):
-    """Lo que se contesta; `shown` son los eventos que trae, si es una lista."""
+    """Lo que se contesta; si es una lista, `shown` son los eventos que trae y `total`, cuántos dice que hay."""
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     shown: tuple[str, ...] | None = None
-    whole: bool = True
-    """Si la lista acaba aquí."""
+    total: int | None = None
 
 
 class Save(NamedTuple):
@@ -169,7 +168,7 @@ class Model:
             "previous": link(number - 1) if number > 1 else None,
             "results": [_item(event, verb) for event in part],
         }
-        return reply(200, content, tuple(event.key for event in part))._replace(whole=number >= pages)
+        return reply(200, content, tuple(event.key for event in part))._replace(total=len(rows))
 
 
 def reply(status: int, content: object, shown: tuple[str, ...] | None = None) -> Reply:

@@ -58,6 +58,12 @@ MUTATIONS = {
         "everything_due_is_moved",
         first=20,
     ),
+    "vale una lista que cambia mientras se lee": Mutation(
+        "backend/pages.py",
+        (("if len(self._totals) > 1:", "if not self._totals:"),),
+        "everything_due_is_moved",
+        first=60_000_300,
+    ),
     "límite solo por petición": Mutation(
         "reconcile/deadline.py",
         (("asyncio.timeout_at(end)", "asyncio.timeout_at(None)"),),

@@ -60,11 +60,12 @@ class Answer(NamedTuple):
 class Page(NamedTuple):
     """Una página de una lista de pendientes y su `next`, tal como llegó; con `cut`, traía más de lo que se toma.
 
-    `sighting` es la hora que daba el backend.
+    `total` son los eventos de la lista entera, si lo dice, y `sighting`, la hora que daba el backend.
     """
 
     events: tuple[Event, ...]
     following: object = None
+    total: int | None = None
     cut: bool = False
     sighting: Sighting | None = None
 
@@ -77,14 +78,15 @@ def read_page(transition: Transition, answer: Answer) -> Page:
     if answer.status != 200:
         raise _list_error(answer, transition.list_path)
     content = answer.content()
-    items, following = content, None
+    items, following, count = content, None, None
     if isinstance(content, dict):
-        items, following = content.get("results"), content.get("next")
+        items, following, count = content.get("results"), content.get("next"), content.get("count")
     if not isinstance(items, list):
         raise WrongProtocol("la respuesta es JSON, pero no una lista de eventos")
     events = tuple(Event.from_item(item, transition) for item in items[:MAX_EVENTS])
     sighting = sight(answer.headers, answer.sent_at, answer.received_at)
-    return Page(events, following or None, len(items) > MAX_EVENTS, sighting)
+    total = count if isinstance(count, int) else None
+    return Page(events, following or None, total, len(items) > MAX_EVENTS, sighting)
 
 
 def read_applied(transition: Transition, answer: Answer) -> str:

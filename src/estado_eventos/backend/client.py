@@ -16,7 +16,7 @@ from estado_eventos.backend.departure import Departure, Hold
 from estado_eventos.backend.errors import BackendError, Unanswered, Unavailable, Untrusted, WrongProtocol
 from estado_eventos.backend.grants import read_token
 from estado_eventos.backend.network import explain_transport, is_untrusted
-from estado_eventos.backend.pages import Listing, next_page
+from estado_eventos.backend.pages import Listing, Trail
 from estado_eventos.backend.signer import SENT, Signer
 from estado_eventos.backend.token import Token
 from estado_eventos.backend.transport import MAX_ANSWER_BYTES, CappedTransport, Connect, connection_of
@@ -110,22 +110,22 @@ class Backend:
         if transition in self._read:
             await self._renew_connection(0)
         self._read.add(transition)
-        url = httpx.URL(self.url + transition.list_path)
+        trail = Trail(httpx.URL(self.url + transition.list_path))
         until = asyncio.get_running_loop().time() + self._settings.pass_timeout * _LISTING_SHARE
-        seen: set[httpx.URL] = set()
         budget = MAX_LIST_BYTES
         while True:
+            is_first = not trail.read
             try:
-                async with asyncio.timeout_at(until if seen else None):
-                    page, size = await self._page(transition, url, budget, None if seen else hold)
+                async with asyncio.timeout_at(None if is_first else until):
+                    page, size = await self._page(transition, trail.url, budget, hold if is_first else None)
             except TimeoutError:
-                raise Unavailable(f"sus páginas no acaban de llegar; se leyeron {len(seen)}") from None
+                raise Unavailable(f"sus páginas no acaban de llegar; se leyeron {trail.read}") from None
+            except WrongProtocol as error:
+                raise trail.explain(error) from None
             yield page
-            if page.following is None:
+            if not trail.follow(page.following, page.total):
                 return
-            seen.add(url)
             budget -= size
-            url = next_page(url, page.following, seen)
 
     async def _page(self, transition: Transition, url: httpx.URL, budget: int, hold: Hold | None) -> tuple[Page, int]:
         """Una página y los bytes que ocupa."""
