@@ -127,10 +127,7 @@ def test_a_quiet_connection_is_kept(tls: ssl.SSLContext | None) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "pause", [None, 0.001, *(pytest.param(pause, marks=pytest.mark.slow) for pause in (0.05, 0.4))]
-)
+@pytest.mark.parametrize("pause", [None, 0.001, 0.05, 0.4])
 def test_no_event_is_reported_done_that_was_not(
     pause: float | None, tls: ssl.SSLContext | None, tmp_path: Path
 ) -> None:

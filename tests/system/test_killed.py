@@ -76,13 +76,11 @@ def _ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
-@pytest.mark.parametrize(
-    ("seed", "times"), [(4, 3), *(pytest.param(seed, 25, marks=pytest.mark.slow) for seed in range(4))]
-)
-def test_killed_a_hundred_times_nothing_moves_twice(
+@pytest.mark.parametrize(("seed", "times"), [(4, 3), pytest.param(0, 25, marks=pytest.mark.slow)])
+def test_killed_again_and_again_nothing_moves_twice(
     backend: ReferenceBackend, forks: ForkServer, tmp_path: Path, seed: int, times: int
 ) -> None:
-    """Muerta con SIGKILL en cien momentos (25 por semilla), una pasada limpia acaba lo que falta y no repite nada."""
+    """Muerta con SIGKILL en 25 momentos, una pasada limpia acaba lo que falta y no repite nada."""
     dice = random.Random(seed)  # noqa: S311  Siempre los mismos momentos.
     files = {"TOKEN_CACHE_FILE": "token", "METRICS_FILE": "m.prom", "REPORT_FILE": "r.json"}
     env: dict[str, object] = {name: tmp_path / file for name, file in files.items()}

@@ -30,11 +30,5 @@ def live(backend: ReferenceBackend, forks: ForkServer, folder: Path, lives: int,
 
 @pytest.mark.slow
 def test_a_few_lives(backend: ReferenceBackend, forks: ForkServer, tmp_path: Path) -> None:
-    """Unas pocas vidas cortas."""
-    live(backend, forks, tmp_path, lives=3, steps=6)
-
-
-@pytest.mark.slow
-def test_many_lives(backend: ReferenceBackend, forks: ForkServer, tmp_path: Path) -> None:
-    """Muchas vidas más largas."""
-    live(backend, forks, tmp_path, lives=14, steps=10)
+    """Unas pocas vidas: las muchas, en `tests/simulation/`."""
+    live(backend, forks, tmp_path, lives=4, steps=8)

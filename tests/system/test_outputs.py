@@ -5,6 +5,7 @@ import json
 import select
 import signal
 import subprocess
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,15 @@ _USELESS = [">&-", "2>&-", "<&-", ">&- 2>&- <&-", ">/dev/full", "2>/dev/full", "
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", [[], ["--json"], ["--log-format", "json"]], ids=["text", "json", "log json"])
-@pytest.mark.parametrize("redirections", _USELESS)
+@pytest.mark.parametrize(
+    ("redirections", "arguments"),
+    [
+        *product(_USELESS, [[]]),
+        *product(["2>&-", "<&-", "2>/dev/full", ">/dev/full 2>&1"], [["--json"]]),
+        *product([">&-", ">&- 2>&- <&-"], [["--log-format", "json"]]),
+    ],
+    ids=str,
+)
 def test_useless_outputs_cost_no_event(backend: ReferenceBackend, redirections: str, arguments: list[str]) -> None:
     """Con la salida, el registro o la entrada cerrados o llenos: 0, todo movido, y por donde se puede no hay quejas."""
     ids = backend.add_events(due_start=3, due_finish=3)

@@ -9,6 +9,7 @@ import subprocess
 import termios
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import cycle, product
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,10 @@ def is_there(request: Request, phase: str) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*POLITE, "SIGKILL"])
-@pytest.mark.parametrize("phase", _PHASES)
+@pytest.mark.parametrize(
+    ("phase", "name"),
+    [*product(_PHASES, ("SIGTERM", "SIGKILL")), *zip(_PHASES, cycle(("SIGINT", "SIGHUP")))],
+)
 def test_a_signal_in_any_phase_loses_nothing(backend: ReferenceBackend, tmp_path: Path, phase: str, name: str) -> None:
     """Cortada donde sea: nada empieza después, el informe cuadra, y una pasada limpia deja todo hecho, una vez."""
     ids = backend.add_events(due_start=3, due_finish=2)
