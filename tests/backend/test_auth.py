@@ -9,9 +9,11 @@ import jwt
 import pytest
 
 from estado_eventos.domain.transitions import START
-from tests.support.faults import Fault, FaultyServer, Obliging, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, addresses, run_inside
+from tests.support.obliging import Obliging
 from tests.support.program import run
+from tests.support.reactions import Fault, Request, answer
 from tests.support.reference.server import ReferenceBackend
 
 LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"

@@ -16,8 +16,9 @@ from estado_eventos.backend.authorities import Store, context_trusting, trusted_
 from estado_eventos.backend.network import tls_context, tls_for
 from estado_eventos.config.settings import Settings
 from tests.support.diagnosis import diagnose
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
+from tests.support.reactions import answer
 from tests.support.tls import certified
 
 

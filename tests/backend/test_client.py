@@ -1,7 +1,9 @@
 """Las conexiones de cada trabajador."""
 
-from tests.support.faults import FaultyServer, Obliging, Raw, Request, keep_alive
+from tests.support.faults import FaultyServer
+from tests.support.obliging import Obliging
 from tests.support.program import run
+from tests.support.reactions import Raw, Request, keep_alive
 
 
 def test_a_worker_reuses_its_connection() -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.support.faults import FaultyServer, Obliging, Raw, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure, run_inside
+from tests.support.obliging import Obliging
+from tests.support.reactions import Raw, Request, answer
 
 LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"
 COMMANDS = (["run-once", "--json"], ["run-once"], ["pending"], ["check", "--json"], ["health", "--json"], ["token"])

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account
 from tests.support.program import run
+from tests.support.reactions import answer
 from tests.support.reference.server import ReferenceBackend
 from tests.support.tls import certified
 

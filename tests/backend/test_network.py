@@ -15,8 +15,9 @@ from cryptography.x509.oid import NameOID
 
 from estado_eventos.backend.network import explain_transport, is_address, same_origin, tls_context
 from estado_eventos.config.settings import Settings
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.program import run
+from tests.support.reactions import answer
 from tests.support.tls import certified
 
 _HANG_RESOLVER = """

@@ -4,8 +4,9 @@ import socket
 
 import pytest
 
-from tests.support.faults import Fault, FaultyServer, Reaction, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, endure
+from tests.support.reactions import Fault, Reaction, Request, answer
 from tests.support.reference.server import ReferenceBackend
 
 LOGIN = "/auth/login/"

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tests.support.faults import FaultyServer, Raw, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure, run_inside
+from tests.support.reactions import Raw, Request, answer
 
 ACCOUNT: dict[str, Any] = {
     "BACKEND_URL": "http://admin.example",

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, run_inside
 from tests.support.program import run, start, wait
+from tests.support.reactions import answer
 from tests.support.reference.server import ReferenceBackend
 
 LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"

@@ -3,9 +3,10 @@
 import pytest
 
 from estado_eventos.backend.in_between import PORTAL
-from tests.support.faults import FaultyServer, Raw, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure
 from tests.support.program import run
+from tests.support.reactions import Raw, Request, answer
 
 
 @pytest.mark.slow

@@ -17,8 +17,8 @@ from estado_eventos.backend.network import tls_context
 from estado_eventos.backend.signer import Signer
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.transitions import START, Event
-from tests.support.faults import answer, keep_alive
 from tests.support.program import run
+from tests.support.reactions import answer, keep_alive
 from tests.support.tls import certified
 
 LIST = keep_alive(answer(200, '[{"id": 7, "start_date": "2026-01-01T10:00:00Z"}]')).data

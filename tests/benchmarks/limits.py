@@ -4,7 +4,8 @@ import json
 
 from tests.benchmarks.measure import PROGRAM, Row, at_most, median, run
 from tests.benchmarks.stub import serving
-from tests.support.faults import OK_HEAD, Drip, FaultyServer, answer
+from tests.support.faults import FaultyServer
+from tests.support.reactions import OK_HEAD, Drip, answer
 
 TIMES = 3
 LIMIT = 4

@@ -9,8 +9,9 @@ import pytest
 
 from estado_eventos.domain.transitions import FINISH, START
 from tests.support.diagnosis import diagnose
-from tests.support.faults import Fault, FaultyServer, Late, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, run_inside
+from tests.support.reactions import Fault, Late, Request, answer
 from tests.support.reference.server import ReferenceBackend
 
 

@@ -8,9 +8,10 @@ import pytest
 import trustme
 
 from tests.support.diagnosis import diagnose
-from tests.support.faults import Fault, FaultyServer, Raw, Reaction, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, run_inside
 from tests.support.program import run
+from tests.support.reactions import Fault, Raw, Reaction, Request, answer
 from tests.support.reference.server import ReferenceBackend
 from tests.support.tls import certified
 

@@ -15,8 +15,9 @@ from estado_eventos.output.streams import json_line
 from estado_eventos.schedule.cron import cron_block, is_running
 from estado_eventos.schedule.job import Job
 from tests.support.diagnosis import RUNNING, STOPPED, cron_daemon, diagnose, machine
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, run_inside
+from tests.support.reactions import answer
 from tests.support.reference.server import ReferenceBackend
 
 BLOCK = "MAILTO=yo\n# estado-eventos: comentario\n* * * * * /usr/local/bin/estado-eventos run-once --quiet\n"

@@ -12,8 +12,9 @@ import pytest
 import trustme
 
 from tests.support.diagnosis import diagnose, diagnose_apart, nobody
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account
+from tests.support.reactions import answer
 from tests.support.reference.server import ReferenceBackend
 from tests.support.tls import certified
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from tests.support.diagnosis import diagnose
-from tests.support.faults import Fault, FaultyServer, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, run_inside
+from tests.support.reactions import Fault, Request, answer
 from tests.support.reference.server import ReferenceBackend
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from estado_eventos.domain.transitions import TRANSITIONS
 from tests.support.diagnosis import RUNNING, diagnose, machine, nobody
-from tests.support.faults import Drip, Fault, FaultyServer, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, run_inside
+from tests.support.reactions import Drip, Fault, Request, answer
 from tests.support.reference.server import ReferenceBackend
 
 

@@ -9,8 +9,9 @@ from estado_eventos.check.findings import Level
 from estado_eventos.check.settings import values
 from estado_eventos.config.sources import Notice, load
 from tests.support.diagnosis import diagnose, diagnose_apart, nobody
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import addresses
+from tests.support.reactions import answer
 from tests.support.reference.server import ReferenceBackend
 
 

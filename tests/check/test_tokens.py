@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.support.diagnosis import diagnose, diagnose_apart
-from tests.support.faults import FaultyServer, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, run_inside
+from tests.support.reactions import Request, answer
 from tests.support.reference.server import ReferenceBackend
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from estado_eventos.cli.app import main
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.program import run
+from tests.support.reactions import answer
 
 
 def test_no_command_shows_the_help() -> None:

@@ -10,8 +10,9 @@ from estado_eventos.cli.health import health
 from estado_eventos.config.sources import Loaded
 from estado_eventos.domain.transitions import FINISH
 from estado_eventos.monitoring.endpoint import service_info
-from tests.support.faults import Fault, FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
+from tests.support.reactions import Fault, answer
 from tests.support.reference.server import ReferenceBackend
 
 

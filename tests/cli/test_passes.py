@@ -12,8 +12,10 @@ from estado_eventos.config.settings import SettingsError
 from estado_eventos.config.sources import Loaded
 from estado_eventos.domain.transitions import TRANSITIONS
 from estado_eventos.reconcile.plan import Plan
-from tests.support.faults import FaultyServer, Obliging, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
+from tests.support.obliging import Obliging
+from tests.support.reactions import answer
 from tests.support.terminal_session import in_terminal
 
 PLAN = Plan("run-once", TRANSITIONS)

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, addresses, run_inside
 from tests.support.program import PROGRAM, Completed, environment
+from tests.support.reactions import answer
 from tests.support.reference import tokens
 from tests.support.reference.server import ReferenceBackend
 

@@ -8,8 +8,9 @@ from estado_eventos.config import settings
 from estado_eventos.config.settings import LogFormat, LogLevel, SettingsError
 from estado_eventos.config.sources import load
 from estado_eventos.domain.shard import WHOLE, Shard
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.program import run
+from tests.support.reactions import answer
 
 
 def problems(**overrides: str) -> list[str]:

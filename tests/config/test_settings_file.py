@@ -9,8 +9,9 @@ import pytest
 
 from estado_eventos.config.settings import Settings, SettingsError
 from estado_eventos.config.sources import load
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.program import run
+from tests.support.reactions import answer
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="hace falta ser root")

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from estado_eventos.config.settings import LogLevel, SettingsError
 from estado_eventos.config.sources import load
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.program import run
+from tests.support.reactions import answer
 
 
 def test_the_strongest_source_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

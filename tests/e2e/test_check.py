@@ -13,8 +13,9 @@ import trustme
 from estado_eventos.config import envfile as check_envfile
 from tests.e2e import wheelhouse
 from tests.e2e.container import Container
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import settings_text
+from tests.support.reactions import answer
 from tests.support.reference.server import ReferenceBackend
 
 SETTINGS = "/etc/estado-eventos/estado-eventos.env"

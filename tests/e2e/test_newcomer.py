@@ -11,7 +11,8 @@ from estado_eventos import __version__
 from tests.e2e.container import Container
 from tests.e2e.newcomer import Origin, fresh, put_editor, type_in
 from tests.support.documents import ROOT
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
+from tests.support.reactions import answer
 from tests.support.reference.server import ReferenceBackend
 
 pytestmark = [pytest.mark.usefixtures("capable"), pytest.mark.timeout(2400)]

@@ -16,9 +16,10 @@ import pytest
 from estado_eventos import __version__
 from estado_eventos.monitoring.endpoint import MAX_METRICS_BYTES
 from tests.support.endpoint import HEALTH, Activation, Reply, a_report, received
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.program import environment
+from tests.support.reactions import answer
 
 INFO = {
     "service": "Estado de Eventos",

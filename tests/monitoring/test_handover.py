@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from estado_eventos.monitoring.handover import EndpointConfig, read_handover
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
+from tests.support.reactions import answer
 
 
 def test_what_is_left_is_what_is_read(tmp_path: Path, report_file: Path, metrics_file: Path) -> None:

@@ -9,10 +9,11 @@ import pytest
 import trustme
 
 from estado_eventos.domain.transitions import START
-from tests.support.faults import Drip, Fault, FaultyServer, Raw, Request, Rule, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.monitors import SECRET, denied, empty_lists, fails_with, ok, warnings
 from tests.support.program import Completed, run
+from tests.support.reactions import Drip, Fault, Raw, Request, Rule, answer
 from tests.support.reference.server import ReferenceBackend
 from tests.support.tls import certified
 

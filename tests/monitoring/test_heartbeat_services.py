@@ -9,10 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from tests.support.faults import FaultyServer, Raw, Request, Rule, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.monitors import denied, empty_lists, fails_with, warnings
 from tests.support.program import Completed
+from tests.support.reactions import Raw, Request, Rule, answer
 
 KEY = "0f4ab3c2-9d1e-4c57-8a63-2b7e5d90f1a4"
 Query = dict[str, list[str]]

@@ -13,9 +13,10 @@ from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.report import FollowUps, Outcome, Report, Result, TransitionReport
 from estado_eventos.domain.transitions import FINISH, START, TRANSITIONS, Event
 from estado_eventos.monitoring import metrics
-from tests.support.faults import FaultyServer, Rule, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, run_inside
 from tests.support.monitors import PART_SUCCESS, RUN, SUCCESS, WHOLE, denied, empty_lists, files, samples, warnings
+from tests.support.reactions import Rule, answer
 from tests.support.reference.server import ReferenceBackend
 
 

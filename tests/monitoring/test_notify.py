@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from estado_eventos.domain.transitions import START
-from tests.support.faults import Fault, FaultyServer, Raw, Request, Rule, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.monitors import (
     PART_SUCCESS,
@@ -25,6 +25,7 @@ from tests.support.monitors import (
     warnings,
 )
 from tests.support.program import run, start, wait
+from tests.support.reactions import Fault, Raw, Request, Rule, answer
 
 
 def _refuses_one(request: Request) -> Raw:

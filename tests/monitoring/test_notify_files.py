@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from estado_eventos import __version__
-from tests.support.faults import FaultyServer, Rule
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.monitors import (
     denied,
@@ -21,6 +21,7 @@ from tests.support.monitors import (
     warnings,
 )
 from tests.support.program import run, start, wait
+from tests.support.reactions import Rule
 
 
 def _nothing_there(path: Path) -> Path:

@@ -19,9 +19,10 @@ from estado_eventos.config.redactor import Redactor
 from estado_eventos.config.settings import LogFormat, LogLevel
 from estado_eventos.domain.transitions import START
 from estado_eventos.output import logs, streams
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, run_inside
 from tests.support.program import PROGRAM, environment
+from tests.support.reactions import answer
 from tests.support.reference.server import ReferenceBackend
 from tests.support.terminal_session import in_terminal
 from tests.support.tls import certified

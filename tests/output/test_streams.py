@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from estado_eventos.output import streams
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.program import PROGRAM, environment, run, start
+from tests.support.reactions import answer
 
 
 @pytest.mark.slow

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults import FaultyServer, Request, answer
+from tests.support.faults import FaultyServer
+from tests.support.reactions import Request, answer
 from tests.support.reference.server import ReferenceBackend
 from tests.support.terminal_session import in_terminal
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import estado_eventos
 from estado_eventos.domain.transitions import TRANSITIONS
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.program import environment
+from tests.support.reactions import answer
 
 PACKAGE = Path(estado_eventos.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults import FaultyServer, Raw, Reaction, Request, answer
+from tests.support.faults import FaultyServer
+from tests.support.reactions import Raw, Reaction, Request, answer
 from tools import audit
 
 _LOCK = f"h11==0.16.0 --hash=sha256:{'0' * 64}\n"

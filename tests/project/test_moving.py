@@ -11,7 +11,8 @@ import pytest
 from estado_eventos.check.inherited import GONE
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.transitions import TRANSITIONS
-from tests.support.faults import FaultyServer, Raw, Request, answer
+from tests.support.faults import FaultyServer
+from tests.support.reactions import Raw, Request, answer
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/mudanza.md").read_text()
 OLD_SETTINGS = {"BACKEND_URL", "BACKEND_JWT_TOKEN", "SCHEDULER_INTERVAL_SECONDS", "HOST", "PORT", "LOG_LEVEL"}

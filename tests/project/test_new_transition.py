@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import estado_eventos
-from tests.support.faults import FaultyServer, Raw, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.monitors import samples
 from tests.support.program import run
+from tests.support.reactions import Raw, Request, answer
 
 CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
 

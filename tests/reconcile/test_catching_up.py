@@ -1,9 +1,10 @@
 """Ponerse al día: lo que al empezar ya tenía que haber acabado."""
 
 from estado_eventos.domain.transitions import FINISH, START
-from tests.support.faults import Fault, FaultyServer, Request
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.passes import config, part_of
+from tests.support.reactions import Fault, Request
 from tests.support.reference.server import ReferenceBackend
 
 

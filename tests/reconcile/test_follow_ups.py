@@ -11,10 +11,11 @@ import httpx
 import pytest
 
 from estado_eventos.domain.transitions import FINISH
-from tests.support.faults import Fault, FaultyServer, Reaction, Request, Spoiled, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.passes import config, part_of
 from tests.support.program import Completed, start, wait
+from tests.support.reactions import Fault, Reaction, Request, Spoiled, answer
 from tests.support.reference.server import ReferenceBackend
 
 PATH = "/analysis/process-event-completion/"

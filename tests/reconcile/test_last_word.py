@@ -7,9 +7,11 @@ import threading
 import pytest
 
 from estado_eventos.domain.transitions import START
-from tests.support.faults import Fault, FaultyServer, Obliging, Reaction, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure
+from tests.support.obliging import Obliging
 from tests.support.program import run, start, wait
+from tests.support.reactions import Fault, Reaction, Request, answer
 from tests.support.reference.server import ReferenceBackend
 
 YES = answer(200, '{"success": true, "status": "en_progreso"}')

@@ -15,14 +15,12 @@ import pytest
 from estado_eventos.domain.shard import Shard
 from estado_eventos.domain.transitions import START, TRANSITIONS
 from estado_eventos.reconcile.lock import PassLock
-from tests.support.faults import (
-    FaultyServer,
-    Request,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.passes import LONG, config, moved_once, moves, part_of
 from tests.support.processes import is_full, until
 from tests.support.program import Completed, start, wait
+from tests.support.reactions import Request
 from tests.support.reference.server import ReferenceBackend
 
 _HOLD_FOREVER = """

@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from tests.support.faults import FaultyServer, Obliging
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure, run_inside
+from tests.support.obliging import Obliging
 from tests.support.squatter import squatter
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="hace falta ser root para hacerse pasar por otro usuario")

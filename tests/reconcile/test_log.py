@@ -5,13 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults import (
-    FaultyServer,
-    Request,
-    answer,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.passes import config
+from tests.support.reactions import Request, answer
 from tests.support.reference.server import ReferenceBackend
 
 

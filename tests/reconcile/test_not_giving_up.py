@@ -6,9 +6,10 @@ import pytest
 import trustme
 
 from estado_eventos.domain.transitions import START
-from tests.support.faults import Fault, FaultyServer, Reaction, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.passes import config, part_of, results
+from tests.support.reactions import Fault, Reaction, Request, answer
 from tests.support.reference.server import ReferenceBackend
 from tests.support.terminal_session import in_terminal
 from tests.support.tls import certified

@@ -9,10 +9,11 @@ import pytest
 from estado_eventos.domain.transitions import START, TRANSITIONS
 from estado_eventos.reconcile.plan import Plan
 from tests.support.clocks import Clock
-from tests.support.faults import FaultyServer, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account
 from tests.support.passes import config, part_of
 from tests.support.program import run, start, wait
+from tests.support.reactions import answer
 from tests.support.reference.server import ReferenceBackend
 
 TICK = 1_893_448_800

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from estado_eventos.domain.shard import MAX_SHARDS, Shard
 from estado_eventos.domain.transitions import FINISH, START, TRANSITIONS, Event
 from estado_eventos.reconcile.plan import Plan
-from tests.support.faults import FaultyServer, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
 from tests.support.passes import config, moves, part_of, posts, results
 from tests.support.program import start, wait
+from tests.support.reactions import Request, answer
 from tests.support.reference.server import ReferenceBackend
 
 NOW = datetime(2026, 1, 1, 10, tzinfo=UTC)

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from estado_eventos.domain.transitions import FINISH, START, TRANSITIONS, Transition
-from tests.support.faults import YES, Fault, FaultyServer, Reaction, Request, answer, listing
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure, run_inside
 from tests.support.passes import config, moves, part_of, posts, results
+from tests.support.reactions import YES, Fault, Reaction, Request, answer, listing
 from tests.support.reference.server import ReferenceBackend
 
 

@@ -3,9 +3,11 @@
 import pytest
 
 from estado_eventos.domain.transitions import START
-from tests.support.faults import YES, Fault, FaultyServer, Late, Obliging, Reaction, Request, answer, listing
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure
+from tests.support.obliging import Obliging
 from tests.support.passes import results
+from tests.support.reactions import YES, Fault, Late, Reaction, Request, answer, listing
 
 
 @pytest.mark.slow

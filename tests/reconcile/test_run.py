@@ -10,18 +10,13 @@ from pathlib import Path
 import pytest
 
 from estado_eventos.domain.transitions import FINISH, START
-from tests.support.faults import (
-    Drip,
-    Fault,
-    FaultyServer,
-    Request,
-    Rule,
-    crowd,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import account, run_inside
+from tests.support.obliging import crowd
 from tests.support.passes import config, moves, part_of, posts
 from tests.support.processes import NO_COVERAGE, POLITE, limit, sabotage
 from tests.support.program import run, start, wait
+from tests.support.reactions import Drip, Fault, Request, Rule
 from tests.support.reference.server import ReferenceBackend
 
 

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults import FaultyServer, Obliging, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
+from tests.support.obliging import Obliging
 from tests.support.passes import config, moved_once, moves, part_of
 from tests.support.program import start, wait
+from tests.support.reactions import answer
 from tests.support.reference.server import ReferenceBackend
 
 SPARE: dict[str, Any] = {"STANDBY_SECONDS": 20, "SCHEDULER_INTERVAL_SECONDS": 30}

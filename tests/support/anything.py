@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from estado_eventos.config.settings import Settings
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.transitions import START
-from tests.support.faults import FaultyServer, Obliging, answer
+from tests.support.faults import FaultyServer
 from tests.support.forked import ForkServer
+from tests.support.obliging import Obliging
 from tests.support.program import Completed
+from tests.support.reactions import answer
 
 NAMES = [name.upper() for name in Settings.model_fields]
 

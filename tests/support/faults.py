@@ -1,6 +1,5 @@
 """Un servidor HTTP con averías: contesta lo que diga una regla o pasa la petición a un backend de verdad."""
 
-import json
 import socket
 import ssl
 import struct
@@ -8,155 +7,15 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from http.client import HTTPConnection
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
+
+from tests.support.reactions import Drip, Fault, Late, Raw, Reaction, Request, Rule, Spoiled, pass_through
 
 _LAST_SECONDS = 5
 """Lo que se espera a cada conexión abierta al cerrar el servidor; con quien ya no está, nada."""
-
-
-@dataclass(slots=True)
-class Request:
-    """Una petición recibida; `nth` es cuántas van con el mismo método y ruta, contando esta.
-
-    `reaction` es lo que se hizo con ella.
-    """
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-    nth: int
-    peer: str
-    reaction: "Reaction" = None
-
-
-class Fault(Enum):
-    """Averías que no son una respuesta."""
-
-    CUT = auto()
-    """Cierra sin contestar."""
-    RESET = auto()
-    """Corta con RST."""
-    CUT_AFTER_APPLYING = auto()
-    """Pasa la petición al backend, que la cumple, y tira la respuesta."""
-    STALL = auto()
-    """Se queda la petición y no contesta hasta que el servidor se cierra."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drip:
-    """Manda `data` y después, una y otra vez, `drop` cada `every` segundos, hasta que cuelguen."""
-
-    data: bytes
-    drop: bytes
-    every: float = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """Manda estos bytes; con `close`, cierra después."""
-
-    data: bytes
-    close: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Spoiled:
-    """Pasa la petición al backend, que la cumple; manda la respuesta como la deje `change` y hace lo de `then`."""
-
-    change: Callable[[bytes], bytes] = bytes
-    then: Fault = Fault.CUT
-
-
-@dataclass(frozen=True, slots=True)
-class Late:
-    """Espera y después hace lo otro."""
-
-    seconds: float
-    then: "Reaction" = None
-
-
-Reaction = Fault | Drip | Raw | Spoiled | Late | None
-Rule = Callable[[Request], Reaction]
-
-
-def answer(status: int, body: bytes | str = b"", **headers: str) -> Raw:
-    """Una respuesta HTTP bien hecha; los guiones bajos de las cabeceras son guiones."""
-    data = body.encode() if isinstance(body, str) else body
-    head = {"Content-Type": "application/json", "Content-Length": str(len(data)), "Connection": "close"}
-    head |= {name.replace("_", "-"): value for name, value in headers.items()}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-    return Raw(f"HTTP/1.1 {status} Estado\r\n{lines}\r\n".encode("latin-1", "replace") + data)
-
-
-def keep_alive(raw: Raw) -> Raw:
-    """La misma respuesta, sin cerrar la conexión detrás."""
-    return Raw(raw.data.replace(b"Connection: close\r\n", b"", 1), close=False)
-
-
-def listing(*ids: int | str, **rest: Any) -> Raw:
-    """Una lista con esos eventos y lo demás que se diga."""
-    return answer(200, json.dumps({"results": [{"id": event_id} for event_id in ids], **rest}))
-
-
-YES = answer(200, '{"success": true, "status": "hecho"}')
-"""Un sí a un evento."""
-OK_HEAD = b"HTTP/1.1 200 OK\r\n"
-
-
-def pass_through(_request: Request) -> None:
-    """La regla que no estropea nada."""
-
-
-class Obliging:
-    """Una regla: un backend que tiene esos elementos pendientes hasta que se le piden, y a cada POST dice que sí.
-
-    Los enseña en la lista de `transition`; en las demás no hay nada. `page` escribe el cuerpo de la lista.
-    """
-
-    def __init__(
-        self,
-        items: Sequence[object],
-        transition: str = "start",
-        page: Callable[[Sequence[object]], str] = json.dumps,
-        yes: Raw | None = None,
-    ) -> None:
-        """Aún no se ha hecho ninguno."""
-        self.items = list(items)
-        self._transition = transition
-        self._page = page
-        self._yes = yes or YES
-        self._lock = threading.Lock()
-
-    def __call__(self, request: Request) -> Raw:
-        """Contesta a las listas y a los POST."""
-        path = request.path.partition("?")[0].strip("/").split("/")
-        if request.method == "GET":
-            return answer(200, self._page(self.items if path[-1] == f"pending-{self._transition}" else []))
-        # Cada POST llega en un hilo.
-        with self._lock:
-            self.items = [item for item in self.items if not _is(item, path[-2])]
-        return self._yes
-
-
-def _is(item: object, event_id: str) -> bool:
-    return isinstance(item, dict) and str(item.get("id")) == event_id
-
-
-def obliging_both(items: Sequence[object], yes: Raw | None = None) -> Rule:
-    """Un backend como `Obliging`, con esos elementos en las dos listas."""
-    start, finish = Obliging(items, "start", yes=yes), Obliging(items, "finish", yes=yes)
-    return lambda request: (finish if "finish" in request.path else start)(request)
-
-
-def crowd(number: int) -> Rule:
-    """Un backend con tantos eventos en cada lista, que se dejan mover; tras cada sí, la conexión sigue abierta."""
-    due = [{"id": event_id, "start_date": "2026-01-01T10:00:00Z"} for event_id in range(number)]
-    return obliging_both(due, Raw(answer(200, '{"success": true}', Connection="x").data, close=False))
 
 
 @dataclass

@@ -17,19 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from estado_eventos.domain.exit_codes import ExitCode
 from estado_eventos.domain.transitions import FINISH, START, TRANSITIONS, Transition
-from tests.support.faults import (
-    Fault,
-    FaultyServer,
-    Late,
-    Reaction,
-    Request,
-    Rule,
-    Spoiled,
-    answer,
-    check_no_blind_repeats,
-)
+from tests.support.faults import FaultyServer, check_no_blind_repeats
 from tests.support.forked import ForkServer, Running
 from tests.support.program import Completed
+from tests.support.reactions import Fault, Late, Reaction, Request, Rule, Spoiled, answer
 from tests.support.reference.contract import EventId
 from tests.support.reference.server import ReferenceBackend
 

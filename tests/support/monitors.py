@@ -7,8 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from estado_eventos.domain.report import FollowUps, Outcome, Report, Result, TransitionReport
 from estado_eventos.domain.transitions import FINISH, START, Event
-from tests.support.faults import Fault, Raw, Request, Rule, answer
 from tests.support.program import Completed
+from tests.support.reactions import Fault, Raw, Request, Rule, answer
 
 SECRET = "5ecre7a-1234-capacidad"
 RUN = "last_run_timestamp_seconds"

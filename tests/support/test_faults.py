@@ -3,13 +3,8 @@
 import pytest
 
 from estado_eventos.domain.transitions import FINISH, START
-from tests.support.faults import (
-    Fault,
-    Reaction,
-    Request,
-    answer,
-    check_no_blind_repeats,
-)
+from tests.support.faults import check_no_blind_repeats
+from tests.support.reactions import Fault, Reaction, Request, answer
 
 
 def test_a_blind_repeat_is_noticed() -> None:

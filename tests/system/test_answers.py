@@ -4,18 +4,9 @@ import gzip
 
 import pytest
 
-from tests.support.faults import (
-    OK_HEAD,
-    YES,
-    Drip,
-    Fault,
-    FaultyServer,
-    Reaction,
-    Request,
-    answer,
-    listing,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure
+from tests.support.reactions import OK_HEAD, YES, Drip, Fault, Reaction, Request, answer, listing
 
 NOES: dict[str, tuple[Reaction, str]] = {
     "400": (answer(400, '{"error": "No se puede iniciar"}'), "No se puede iniciar"),

@@ -8,15 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.faults import (
-    OK_HEAD,
-    FaultyServer,
-    Raw,
-    Rule,
-    answer,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure
 from tests.support.passes import texts
+from tests.support.reactions import OK_HEAD, Raw, Rule, answer
 
 
 def _pass_with(rule: Rule) -> None:

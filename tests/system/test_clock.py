@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.clocks import Clock
-from tests.support.faults import Fault, FaultyServer
+from tests.support.faults import FaultyServer
 from tests.support.inside import account
 from tests.support.passes import moved_once
 from tests.support.program import run, start, wait
+from tests.support.reactions import Fault
 from tests.support.reference.server import ReferenceBackend
 
 JUMPS = ["-7200", "+100d"]

@@ -10,18 +10,10 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.support.faults import (
-    Drip,
-    Fault,
-    FaultyServer,
-    Raw,
-    Reaction,
-    Request,
-    Spoiled,
-    answer,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure, run_inside
 from tests.support.passes import moved_once
+from tests.support.reactions import Drip, Fault, Raw, Reaction, Request, Spoiled, answer
 from tests.support.reference.server import ReferenceBackend
 from tests.support.tls import certified
 

@@ -6,16 +6,11 @@ import time
 import jwt
 
 from estado_eventos.domain.transitions import START
-from tests.support.faults import (
-    FaultyServer,
-    Obliging,
-    Reaction,
-    Request,
-    answer,
-    listing,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure, run_inside
+from tests.support.obliging import Obliging
 from tests.support.passes import config, results
+from tests.support.reactions import Reaction, Request, answer, listing
 from tests.support.reference.server import ReferenceBackend
 
 

@@ -5,11 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from estado_eventos.domain.transitions import START
-from tests.support.faults import (
-    FaultyServer,
-    Obliging,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
+from tests.support.obliging import Obliging
 
 
 def _due(ago: timedelta, zone: timedelta, text: str) -> str:

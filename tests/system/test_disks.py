@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults import (
-    FaultyServer,
-    answer,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import account
 from tests.support.processes import KILL_WHILE_WRITING, POLITE, sabotage
 from tests.support.program import PROGRAM, environment, run
+from tests.support.reactions import answer
 from tests.support.reference.server import ReferenceBackend
 
 _DISK = """

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults import Fault, FaultyServer, Reaction, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.program import start, wait
+from tests.support.reactions import Fault, Reaction, Request, answer
 
 
 @pytest.mark.slow

@@ -10,17 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults import (
-    OK_HEAD,
-    YES,
-    Drip,
-    FaultyServer,
-    Raw,
-    Request,
-    answer,
-)
+from tests.support.faults import FaultyServer
 from tests.support.processes import MEMORY, NO_COVERAGE, limit
 from tests.support.program import PROGRAM, check_adds_up, environment, run
+from tests.support.reactions import OK_HEAD, YES, Drip, Raw, Request, answer
 
 _MEASURE = """
 import resource, subprocess, sys

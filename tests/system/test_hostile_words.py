@@ -6,16 +6,10 @@ import re
 import pytest
 
 from estado_eventos.domain.transitions import FINISH, START
-from tests.support.faults import (
-    FaultyServer,
-    Raw,
-    Reaction,
-    Request,
-    Rule,
-    answer,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure
 from tests.support.passes import texts
+from tests.support.reactions import Raw, Reaction, Request, Rule, answer
 from tests.support.terminal_session import in_terminal
 
 HOSTILE = (

@@ -10,17 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults import (
-    Fault,
-    FaultyServer,
-    Reaction,
-    Request,
-    Spoiled,
-)
+from tests.support.faults import FaultyServer
 from tests.support.forked import ForkServer, Running
 from tests.support.inside import account
 from tests.support.passes import LONG, changes, total
 from tests.support.program import start
+from tests.support.reactions import Fault, Reaction, Request, Spoiled
 from tests.support.reference.server import ReferenceBackend
 
 pytestmark = pytest.mark.timeout(LONG)

@@ -7,13 +7,10 @@ from itertools import product
 import pytest
 
 from estado_eventos.domain.transitions import START
-from tests.support.faults import (
-    FaultyServer,
-    Obliging,
-    Rule,
-    answer,
-)
+from tests.support.faults import FaultyServer
+from tests.support.obliging import Obliging
 from tests.support.program import PROGRAM, environment
+from tests.support.reactions import Rule, answer
 from tests.support.terminal_session import in_terminal
 
 NO = answer(400, '{"error": "niño ✗"}')

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from estado_eventos.domain.transitions import FINISH, START
-from tests.support.faults import YES, FaultyServer, Raw, Reaction, Request, Rule, answer, listing, obliging_both
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure, run_inside
+from tests.support.obliging import obliging_both
 from tests.support.passes import config, part_of, results
+from tests.support.reactions import YES, Raw, Reaction, Request, Rule, answer, listing
 from tests.support.reference.server import ReferenceBackend
 
 DIGITS = "9" * 8_000_000

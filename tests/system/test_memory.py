@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults import (
-    FaultyServer,
-    answer,
-    crowd,
-)
+from tests.support.faults import FaultyServer
+from tests.support.obliging import crowd
 from tests.support.processes import MEMORY, NO_COVERAGE, limit
 from tests.support.program import run
+from tests.support.reactions import answer
 
 
 @pytest.mark.slow

@@ -5,18 +5,10 @@ import random
 import pytest
 
 from estado_eventos.domain.transitions import FINISH, START
-from tests.support.faults import (
-    Drip,
-    Fault,
-    FaultyServer,
-    Late,
-    Reaction,
-    Request,
-    Rule,
-    Spoiled,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure
 from tests.support.passes import moved_once
+from tests.support.reactions import Drip, Fault, Late, Reaction, Request, Rule, Spoiled
 from tests.support.reference.contract import EventId
 from tests.support.reference.server import ReferenceBackend
 

@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults import (
-    FaultyServer,
-    answer,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import account
 from tests.support.passes import moved_once, moves
 from tests.support.processes import POLITE, is_full, until
 from tests.support.program import PROGRAM, check_adds_up, environment, start
+from tests.support.reactions import answer
 from tests.support.reference.server import ReferenceBackend
 
 _USELESS = [">&-", "2>&-", "<&-", ">&- 2>&- <&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>&1", "<&- >/dev/full 2>&-"]

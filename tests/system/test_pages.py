@@ -6,20 +6,11 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from estado_eventos.domain.transitions import FINISH, START
-from tests.support.faults import (
-    OK_HEAD,
-    YES,
-    Drip,
-    Fault,
-    FaultyServer,
-    Obliging,
-    Reaction,
-    Request,
-    answer,
-    listing,
-)
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure, run_inside
+from tests.support.obliging import Obliging
 from tests.support.passes import config, part_of, results
+from tests.support.reactions import OK_HEAD, YES, Drip, Fault, Reaction, Request, answer, listing
 from tests.support.reference.server import ReferenceBackend
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults import FaultyServer, Obliging, Reaction, Request, answer, listing
+from tests.support.faults import FaultyServer
 from tests.support.inside import endure, run_inside
+from tests.support.obliging import Obliging
 from tests.support.passes import config
+from tests.support.reactions import Reaction, Request, answer, listing
 from tests.support.reference.server import ReferenceBackend
 
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.faults import FaultyServer, Request, answer
+from tests.support.faults import FaultyServer
 from tests.support.inside import run_inside
+from tests.support.reactions import Request, answer
 
 SECRET = st.text(string.ascii_letters + string.digits + "-._~!$&()*+,;=", min_size=8, max_size=40).map("s3".__add__)
 

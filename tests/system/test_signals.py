@@ -15,19 +15,12 @@ from pathlib import Path
 import pytest
 
 from estado_eventos.domain.transitions import START
-from tests.support.faults import (
-    Fault,
-    FaultyServer,
-    Reaction,
-    Request,
-    Spoiled,
-    answer,
-    check_no_blind_repeats,
-)
+from tests.support.faults import FaultyServer, check_no_blind_repeats
 from tests.support.inside import account
 from tests.support.passes import moved_once, moves
 from tests.support.processes import POLITE, until
 from tests.support.program import PROGRAM, check_adds_up, environment, run, start, wait
+from tests.support.reactions import Fault, Reaction, Request, Spoiled, answer
 from tests.support.reference.server import ReferenceBackend
 
 _PHASES: dict[str, Callable[[Request], Reaction]] = {

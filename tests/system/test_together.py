@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from estado_eventos.domain.transitions import START
-from tests.support.faults import FaultyServer, Request, Spoiled
+from tests.support.faults import FaultyServer
 from tests.support.passes import LONG, changes, config, total
 from tests.support.program import start, wait
+from tests.support.reactions import Request, Spoiled
 from tests.support.reference.server import ReferenceBackend
 
 
