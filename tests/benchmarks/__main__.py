@@ -1,6 +1,6 @@
 """`make bench`: mide lo que el programa promete y lo enseña; con `--keep`, deja la tabla en docs/rendimiento.md.
 
-Sin partes nombradas, todas las que tienen algo prometido; `hour` y `scale` solo comparan y van aparte.
+Sin partes nombradas, todas las que tienen algo prometido; `hour`, `scale` e `instructions` solo comparan y van aparte.
 La parte que allí tiene una tabla suya (`<!-- make bench PARTS=… KEEP=1 -->`) no toca la de las demás, ni al revés.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import answers, flood, hour, lateness, limits, quiet, scale
+from tests.benchmarks import answers, flood, hour, instructions, lateness, limits, quiet, scale
 from tests.benchmarks.measure import Row
 
 _PARTS = {
@@ -24,7 +24,7 @@ _PARTS = {
     "limits": limits.measure,
     "lateness": lateness.measure,
 }
-_ASIDE = {"hour": hour.measure, "scale": scale.measure}
+_ASIDE = {"hour": hour.measure, "scale": scale.measure, "instructions": instructions.measure}
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "rendimiento.md"
 _BEGIN, _END = "<!-- make bench KEEP=1 -->", "<!-- fin -->"
 

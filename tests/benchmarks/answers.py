@@ -4,6 +4,8 @@ import os
 import socket
 import statistics
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.measure import PROGRAM, Row, at_most
@@ -24,25 +26,35 @@ def measure() -> list[Row]:
 
 
 def _cost() -> tuple[float, float]:
+    with answering() as (process, listener):
+        ask(listener)
+        first = _spent(process.pid)
+        for _ in range(NEXT):
+            ask(listener)
+        return first, (_spent(process.pid) - first) / NEXT
+
+
+@contextmanager
+def answering(*before: str) -> Iterator[tuple["subprocess.Popen[str]", socket.socket]]:
+    """El mandato `http`, con su socket, y delante de él, si se dice, el programa que lo mide."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         process = subprocess.Popen(
-            ["sh", "-c", _HANDED, "sh", *PROGRAM, "http"],
+            ["sh", "-c", _HANDED, "sh", *before, *PROGRAM, "http"],
             stdin=listener.fileno(),
+            stderr=subprocess.PIPE,
+            text=True,
             cwd="/",
             env={"PATH": os.environ["PATH"]},
         )
-        try:
-            _ask(listener)
-            first = _spent(process.pid)
-            for _ in range(NEXT):
-                _ask(listener)
-            return first, (_spent(process.pid) - first) / NEXT
-        finally:
-            process.terminate()
-            process.wait()
+        with process:
+            try:
+                yield process, listener
+            finally:
+                process.terminate()
 
 
-def _ask(listener: socket.socket) -> None:
+def ask(listener: socket.socket) -> None:
+    """Pide `/health` y espera a que cuelgue."""
     with socket.create_connection(listener.getsockname(), timeout=60) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         while connection.recv(4096):
