@@ -11,8 +11,8 @@ from tests.support.faults import FaultyServer
 from tests.support.inside import endure, run_inside
 from tests.support.obliging import Obliging
 from tests.support.reactions import Raw, Request, answer
+from tests.support.reference.contract import LOGIN, REFRESH
 
-LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"
 COMMANDS = (["run-once", "--json"], ["run-once"], ["pending"], ["check", "--json"], ["health", "--json"], ["token"])
 PASSWORD = "dos  espacios & <comillas>"
 EMAIL = "correo@example.com"

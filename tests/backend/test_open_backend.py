@@ -7,9 +7,8 @@ import pytest
 from tests.support.faults import FaultyServer
 from tests.support.inside import account, endure
 from tests.support.reactions import Fault, Reaction, Request, answer
+from tests.support.reference.contract import LOGIN
 from tests.support.reference.server import ReferenceBackend
-
-LOGIN = "/auth/login/"
 
 
 @pytest.fixture

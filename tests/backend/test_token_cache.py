@@ -12,9 +12,8 @@ from tests.support.faults import FaultyServer
 from tests.support.inside import account, run_inside
 from tests.support.program import run, start, wait
 from tests.support.reactions import answer
+from tests.support.reference.contract import LOGIN, REFRESH
 from tests.support.reference.server import ReferenceBackend
-
-LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"
 
 
 @pytest.mark.slow

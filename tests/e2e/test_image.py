@@ -6,25 +6,18 @@ import shlex
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e import podman, wheelhouse
+from tests.e2e.image import CONFINED, IMAGE, STATE, USER, inspect, options, run, running, stop, waiting_for_settings
 from tests.e2e.podman import Podman
 from tests.e2e.rootfs import rootfs
-from tests.support.inside import account
-from tests.support.program import Completed
 from tests.support.reference.server import ReferenceBackend
 
 ROOT = Path(__file__).parents[2]
-BASE, IMAGE = "localhost/base", "localhost/estado-eventos"
-STATE = "/var/lib/estado-eventos"
-USER = 65532
-# Nada de lo que un proceso puede llegar a tener: es como lo ejecutaría quien más desconfía.
-CONFINED = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--no-healthcheck")
+BASE = "localhost/base"
 # Lo que hace una pasada, y después los módulos sin bytecode de entre los que ha importado.
 UNCOMPILED = """
 import os, runpy, sys
@@ -70,24 +63,6 @@ def state(tmp_path: Path) -> Path:
     volume.mkdir()
     os.chown(volume, USER, USER)
     return volume
-
-
-def options(backend: ReferenceBackend, state: Path, **settings: object) -> list[str]:
-    """Las de `podman run` para una pasada contra ese backend, con la cuenta en el entorno."""
-    chosen = account(backend, None, **settings)
-    return [*CONFINED, f"--volume={state}:{STATE}", *(f"--env={name}={value}" for name, value in chosen.items())]
-
-
-def run(image: Podman, *arguments: str) -> Completed:
-    """`podman run --rm`, de principio a fin."""
-    done = image.run("run", "--rm", *arguments, check=False)
-    return Completed(done.returncode, done.stdout, done.stderr)
-
-
-def inspect(image: Podman, what: str) -> dict[str, Any]:
-    """Lo que Podman sabe de una imagen o de un contenedor."""
-    (found,) = json.loads(image.run("inspect", what).stdout)
-    return dict(found)
 
 
 def logins(backend: ReferenceBackend) -> int:
@@ -163,23 +138,6 @@ def test_the_exit_code_comes_out(
     assert "Traceback" not in completed.stderr
 
 
-@contextmanager
-def running(image: Podman, *arguments: str) -> Iterator[str]:
-    """El nombre de un contenedor en marcha, que se borra al acabar."""
-    name = image.run("run", "--detach", *arguments).stdout.strip()
-    try:
-        yield name
-    finally:
-        image.run("rm", "--force", "--time=0", name, check=False)
-
-
-def stop(image: Podman, name: str) -> tuple[int, str]:
-    """`podman stop`, que a los 10 s mataría; el código de salida y lo que dijo."""
-    image.run("stop", "--time=10", name)
-    logs = image.run("logs", name)
-    return inspect(image, name)["State"]["ExitCode"], logs.stdout + logs.stderr
-
-
 def test_stop_in_the_middle_of_a_pass(image: Podman, backend: ReferenceBackend, state: Path) -> None:
     """`stop` deja acabar lo que está en camino, informa y acaba con 75."""
     backend.configure(latency_ms=200)
@@ -195,17 +153,6 @@ def test_stop_in_the_middle_of_a_pass(image: Podman, backend: ReferenceBackend, 
     assert code == report["exit_code"] == 75
     assert "SIGTERM" in report["error"]
     assert 4 <= part["done"] == len(backend.history()) < 400
-
-
-@contextmanager
-def waiting_for_settings(image: Podman, backend: ReferenceBackend, state: Path) -> Iterator[str]:
-    """Un contenedor cuyo programa se ha quedado leyendo una configuración que no acaba de llegar."""
-    os.mkfifo(state / "settings", 0o644)
-    # CONFINED sin `--no-healthcheck`: la comprobación de salud se pide a mano.
-    chosen = [option for option in options(backend, state) if option != "--no-healthcheck"]
-    arguments = [*chosen, IMAGE, "--env-file", f"{STATE}/settings", "run-once"]
-    with running(image, *arguments) as name, (state / "settings").open("w"):
-        yield name
 
 
 def test_stop_before_the_pass(image: Podman, backend: ReferenceBackend, state: Path) -> None:

@@ -19,10 +19,7 @@ SCHEDULE = ["estado-eventos", "schedule"]
 def machine(wheels: dict[str, Path]) -> Iterator[Container]:
     """Un Debian con el programa instalado y cron en marcha."""
     with Container(wheels) as running:
-        wheelhouse.configure(running)
-        running.run(["python3", "-m", "venv", "/opt/estado-eventos"], timeout=120)
-        running.run(["/opt/estado-eventos/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
-        running.run(["ln", "-s", "/opt/estado-eventos/bin/estado-eventos", "/usr/local/bin/estado-eventos"])
+        wheelhouse.install(running)
         yield running
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from tests.e2e import wheelhouse
 from tests.e2e.container import Container
+from tests.e2e.installation import SERVICE, TIMER, everything, run_now, show
 from tests.support.inside import settings_text
 from tests.support.reference.server import ReferenceBackend
 
 SETTINGS = "/etc/estado-eventos/estado-eventos.env"
-SERVICE, TIMER = "estado-eventos.service", "estado-eventos.timer"
 _TIME_TO_CREATE = 15
 """Los segundos que faltan, por lo menos, para el minuto en que vence lo que se crea: sobran en cualquier máquina."""
 
@@ -37,18 +37,6 @@ def scheduled(server: Container, backend: ReferenceBackend) -> Iterator[Containe
     yield server
     server.run(["estado-eventos", "schedule", "remove", "systemd"])
     server.run(["rm", "-rf", "/etc/estado-eventos", "/etc/credstore"])
-
-
-def show(container: Container, unit: str, name: str) -> str:
-    """Una propiedad de una unidad."""
-    return container.run(["systemctl", "show", unit, "--value", f"--property={name}"]).stdout.strip()
-
-
-def run_now(container: Container) -> int:
-    """Hace una pasada como la haría el temporizador; el código con que acabó."""
-    # Con el backend caído dura hasta su límite.
-    container.run(["systemctl", "start", SERVICE], check=False, timeout=120)
-    return int(show(container, SERVICE, "ExecMainStatus"))
 
 
 def test_what_is_due_on_the_minute_is_moved_by_the_pass_of_that_minute(
@@ -214,21 +202,14 @@ def test_a_second_backend_has_its_own_schedule(scheduled: Container, backend: Re
     assert scheduled.run(["id", "estado-eventos"]).returncode == 0
 
 
-def _everything(container: Container) -> set[str]:
-    """Todo lo que `install` podría dejar en el sistema."""
-    found = container.run(["find", "/etc", "/var/lib", "/run/systemd/system", "/home", "/root", "-xdev"]).stdout
-    volatile = re.compile(r"/var/lib/(systemd|private)|/etc/(passwd|group|shadow|gshadow|subuid|subgid)-?$|/etc/\.pwd")
-    return {path for path in found.splitlines() if not volatile.match(path)}
-
-
 def test_remove_leaves_the_settings_and_nothing_else(server: Container, backend: ReferenceBackend) -> None:
     """Instalar, usar y quitar deja el sistema como estaba, más la configuración."""
-    before = _everything(server)
+    before = everything(server)
     server.run(["estado-eventos", "schedule", "install", "systemd"], timeout=120)
     server.put(SETTINGS, f"BACKEND_URL={backend.url}\nBACKEND_JWT_TOKEN={backend.token()}\n", 0o644)
     assert run_now(server) == 0
     server.run(["estado-eventos", "schedule", "remove", "systemd"])
-    after = _everything(server)
+    after = everything(server)
     server.run(["rm", "-rf", "/etc/estado-eventos"])
 
     assert after - before == {"/etc/estado-eventos", SETTINGS}
@@ -236,67 +217,6 @@ def test_remove_leaves_the_settings_and_nothing_else(server: Container, backend:
     assert server.run(["id", "estado-eventos"], check=False).returncode != 0
     assert "estado-eventos" not in server.run(["systemctl", "list-units", "--all", "--no-pager"]).stdout
     assert server.run(["estado-eventos", "schedule", "status", "systemd"], check=False).returncode == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--interval", "7"], "10"),
-        (["--interval", "420"], "Lo más cercano que sabe es 400"),
-        (["--name", "a b"], "un nombre lleva letras"),
-    ],
-)
-def test_what_cannot_be_is_refused(server: Container, arguments: list[str], words: str) -> None:
-    """Un intervalo o un nombre que no puede ser se rechaza en una frase y no deja nada."""
-    refused = server.run(["estado-eventos", "schedule", "install", "systemd", *arguments], check=False)
-
-    assert refused.returncode in {2, 78}
-    assert words in refused.stderr
-    assert len(refused.stderr.splitlines()) == 1
-
-
-def test_without_rights_it_says_so(server: Container) -> None:
-    """Sin ser root: una frase con lo que hay que hacer, y 77."""
-    refused = server.run(["estado-eventos", "schedule", "install", "systemd"], check=False, user="nobody")
-
-    assert refused.returncode == 77
-    assert "sudo" in refused.stderr
-
-
-def test_a_program_that_the_service_could_not_read_is_refused(server: Container) -> None:
-    """Instalado en /root, el servicio aislado no lo vería: se dice cómo instalarlo."""
-    server.run(["python3", "-m", "venv", "/root/venv"], timeout=120)
-    server.run(["/root/venv/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
-
-    refused = server.run(["/root/venv/bin/estado-eventos", "schedule", "install", "systemd"], check=False)
-
-    assert refused.returncode == 78
-    assert "pipx install --global" in refused.stderr
-
-
-def test_a_program_that_another_can_change_is_refused(server: Container) -> None:
-    """En el venv de otro, ni systemd ni el crontab de root: quien lo cambie manda en ellos; se dice la ruta."""
-    server.run(["python3", "-m", "venv", "/opt/ajeno"], timeout=120)
-    server.run(["/opt/ajeno/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
-    server.run(["chown", "nobody", "/opt/ajeno"])
-
-    for scheduler in ("systemd", "cron"):
-        refused = server.run(["/opt/ajeno/bin/estado-eventos", "schedule", "install", scheduler], check=False)
-
-        assert refused.returncode == 78
-        assert "/opt/ajeno es de «nobody», y root solo instala" in refused.stderr
-
-
-def test_dry_run_shows_a_diff_and_changes_nothing(server: Container) -> None:
-    """`--dry-run` enseña cada archivo y mandato, y no cambia nada."""
-    before = _everything(server)
-
-    shown = server.run(["estado-eventos", "schedule", "install", "systemd", "--dry-run"]).stdout
-
-    assert f"+++ /etc/systemd/system/{SERVICE}" in shown
-    assert "+OnCalendar=*-*-* *:*:58 UTC" in shown
-    assert "$ systemctl daemon-reload" in shown
-    assert _everything(server) == before
 
 
 def test_a_user_may_have_a_schedule_of_their_own(server: Container, backend: ReferenceBackend) -> None:

@@ -75,6 +75,14 @@ def put_constraints(container: Container, directory: str) -> None:
     container.put(f"{directory}/{CONSTRAINTS}", (_ROOT / CONSTRAINTS).read_text())
 
 
+def install(container: Container) -> None:
+    """Instala el programa en un venv de root, y lo deja en el PATH de todos."""
+    configure(container)
+    container.run(["python3", "-m", "venv", "/opt/estado-eventos"], timeout=120)
+    container.run(["/opt/estado-eventos/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
+    container.run(["ln", "-s", "/opt/estado-eventos/bin/estado-eventos", "/usr/local/bin/estado-eventos"])
+
+
 def install_pipx(container: Container) -> None:
     """Pone un pipx que conoce `--global`; el de Debian 12 todavía no."""
     container.run(["python3", "-m", "venv", "/usr/local/lib/pipx"])

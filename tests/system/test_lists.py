@@ -9,9 +9,8 @@ from estado_eventos.domain.transitions import FINISH, START
 from tests.support.faults import FaultyServer
 from tests.support.inside import endure, run_inside
 from tests.support.obliging import obliging_both
-from tests.support.passes import config, part_of, results
-from tests.support.reactions import YES, Raw, Reaction, Request, Rule, answer, listing
-from tests.support.reference.server import ReferenceBackend
+from tests.support.passes import part_of, results
+from tests.support.reactions import YES, Raw, Reaction, Request, Rule, answer
 
 DIGITS = "9" * 8_000_000
 
@@ -51,53 +50,6 @@ def test_every_list_shape_is_understood(shape: str, items: list[str], ids: list[
     assert completed.code == 0
     assert [event["id"] for event in part_of(completed)["events"]] == ids
     assert server.count("POST") == len(ids)
-
-
-@pytest.mark.parametrize("shape", ["plain", "list", "pages"])
-def test_all_pages_are_read(backend: ReferenceBackend, shape: Any) -> None:
-    """Con cualquier forma de lista del backend se mueven todos, los de todas las páginas."""
-    backend.configure(list_shape=shape, page_size=3)
-    backend.add_events(due_start=10)
-
-    completed = run_inside("start", "--json", **config(backend))
-
-    assert completed.code == 0
-    assert part_of(completed)["done"] == 10
-
-
-class Shifting:
-    """Cuatro eventos, en páginas de dos; entre la primera y la segunda, otra máquina mueve los `taken` primeros."""
-
-    def __init__(self, taken: int) -> None:
-        """Aún están todos."""
-        self.pending = [1, 2, 4, 3]
-        self._taken = taken
-
-    def __call__(self, request: Request) -> Raw:
-        """Contesta como las páginas de DRF."""
-        path, _, query = request.path.partition("?")
-        if request.method == "POST":
-            event_id = int(path.split("/")[-3])
-            if event_id not in self.pending:
-                return answer(400, '{"error": "ya está en progreso"}')
-            self.pending.remove(event_id)
-            return YES
-        number = int(query.removeprefix("page=") or 1)
-        if number == 2:
-            self.pending, self._taken = self.pending[self._taken :], 0
-        count, page = len(self.pending), self.pending[2 * number - 2 : 2 * number]
-        if number > 1 and not page:
-            return answer(404, '{"detail": "Página no válida"}')
-        return listing(*page, count=count, next=f"?page={number + 1}" if count > 2 * number else None)
-
-
-@pytest.mark.parametrize("taken", [1, 2])
-def test_a_list_that_shifts_between_pages_hides_no_event(taken: int) -> None:
-    """Si la otra parte acorta la lista mientras se lee, lo que se saltó se mueve en la misma pasada, y no es un 76."""
-    with FaultyServer(Shifting(taken)) as server:
-        completed = run_inside("start", "--json", BACKEND_URL=server.url, SHARD="1/2")
-
-    assert (completed.code, results(completed)) == (0, {"4": "done"})
 
 
 @pytest.mark.parametrize(

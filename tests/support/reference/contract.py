@@ -8,6 +8,7 @@ DEFAULT_EMAIL = "admin@example.com"
 DEFAULT_PASSWORD = "contraseña-de-prueba"
 DEFAULT_TOKEN_SECONDS = 1800
 DEFAULT_PREFIX = "/events"
+LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"
 
 
 class EventBatch(TypedDict, total=False):
