@@ -228,8 +228,9 @@ def test_secrets_of_the_directory_stay_out(engine: Podman, tmp_path: Path) -> No
     assert sorted(found) == ["/context/requirements/run.txt", "/context/src/estado_eventos/cli/app.py"]
 
 
+@pytest.mark.usefixtures("engine")
 def test_nothing_is_left() -> None:
-    """De Podman no quedan montajes ni directorios."""
+    """De otro Podman no quedan montajes ni directorios."""
     with podman.podman() as engine:
         engine.run("images")
     mounts = Path("/proc/self/mounts").read_text()
