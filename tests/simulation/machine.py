@@ -60,6 +60,8 @@ class Process:
     tasks: dict["asyncio.Task[Any]", None] = field(default_factory=dict)
     """Las que tiene en marcha, por orden: una semilla da siempre la misma vida."""
     exchanges: list[Exchange] = field(default_factory=list)
+    unsent: int = 0
+    """Las peticiones que se cortaron mientras se conectaba: la que espera al tic no cuenta hasta que sale."""
     signals: "SimulatedSignals | None" = None
 
     async def run(self) -> None:

@@ -19,7 +19,9 @@ def test_no_world_breaks_a_promise(batch: int) -> None:
         assert not verdict.broken, f"make simulate SEED={seed}: {verdict.broken[:3]}"
 
 
-@pytest.mark.parametrize("seed", [2026, 2036, 2196, 20186, 100192, 200624, 10000481, 10101970, 60000339])
+@pytest.mark.parametrize(
+    "seed", [2026, 2036, 2196, 20186, 100192, 200624, 10000481, 10101970, 60000339, 110005091, 110005961]
+)
 def test_what_a_world_once_broke_stays_mended(seed: int) -> None:
     """Semillas que encontraron un fallo: un 0 sin leer la lista, un `Retry-After` mal contado, un aviso sin dar…"""
     assert not judge(seed).broken

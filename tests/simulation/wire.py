@@ -147,8 +147,10 @@ class Connection(httpx.AsyncBaseTransport):
         fault = wire.weather.draw(self._process.machine.name, loop.time(), wire.random)
         exchange = _exchange(self._process, request, loop.time(), fault)
         refused = fault is not None and fault.kind == "refused"
+        self._process.unsent += 1
         if loop.time() > self._fresh_until or refused:
             await asyncio.sleep(wire.latency)
+        self._process.unsent -= 1
         if not refused and (trace := request.extensions.get("trace")):
             await trace("http11.send_request_headers.started", {"request": SimpleNamespace(method=b"GET")})
         exchange.sent_at = loop.time()

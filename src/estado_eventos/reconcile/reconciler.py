@@ -71,6 +71,7 @@ class Reconciler:
                 await self._converge(workers, self._tick.hold)
                 # Empezar un evento puede hacer que le toque acabar: se mira otra vez después.
                 while self._before and not closing.is_set() and await self._before.more_than(self._followed):
+                    await self._backoff.rest()
                     await self._converge(workers)
             for event in self.tracker.bad:
                 log.log_settled(self.transition, event, Result.FAILED, event.problem)
@@ -94,9 +95,10 @@ class Reconciler:
             if self._plan.dry_run:
                 self._settle_all(seen.todo, Result.PENDING)
                 return
-            seen = await self._next(seen, await self._apply_all(seen, workers))
+            await self._apply_all(seen, workers)
+            seen = await self._next(seen)
 
-    async def _next(self, seen: Look, wait: float) -> Look | None:
+    async def _next(self, seen: Look) -> Look | None:
         """La mirada de la ronda siguiente, cuando toque; `None` si no hay más que hacer."""
         if not self.tracker.has_unsettled and not seen.may_improve:
             confirmed = await self._confirm(seen)
@@ -104,7 +106,7 @@ class Reconciler:
                 return confirmed
             seen = confirmed
         if seen.may_improve or self.tracker.may_improve:
-            if await self._back_off(seen, wait):
+            if await self._back_off(seen):
                 return await self._look_again()
             await self._give_verdict(seen)
             return None
@@ -150,6 +152,7 @@ class Reconciler:
         self._seen = await self._read_list(hold, add=add)
         self._caught_up = self._followed if self._seen.was_read else self._caught_up
         problem = self._seen.problem
+        self._backoff.heed((problem and problem.retry_after) or 0.0)
         if problem and not self._seen.was_read and str(problem) != self._unread:
             log.log_unread(self.transition, problem)
         self._unread = str(problem)
@@ -171,17 +174,15 @@ class Reconciler:
                 log.log_unsettled(tracked.event, tracked.attempts, tracked.error)
         self._settle_all([tracked for tracked in todo if tracked.is_hopeless], Result.FAILED)
         if listing.problem is None:
-            shown = {id(tracked) for tracked in todo}
-            gone = [tracked for tracked in self.tracker.unsettled() if id(tracked) not in shown]
-            self._settle_all(gone, Result.ALREADY_DONE)
+            self._settle_all(self.tracker.gone, Result.ALREADY_DONE)
         if not self._was_listed:
             self._was_listed = True
             log.log_found(self.transition, len(self.tracker))
         left = [tracked for tracked in todo if not tracked.result]
         return Look(left, listing.problem, sighting=listing.sighting, asked_at=asked_at)
 
-    async def _apply_all(self, seen: Look, workers: int) -> float:
-        """Pide cada evento una vez, los más antiguos primero; devuelve los segundos que el backend pide esperar."""
+    async def _apply_all(self, seen: Look, workers: int) -> None:
+        """Pide cada evento una vez, los más antiguos primero."""
         ready = [tracked for tracked in seen.todo if tracked.busy_until <= seen.asked_at]
         if self._plan.standby_seconds:
             # La principal, si aún va, empezó por los más antiguos: así solo se cruzan una vez.
@@ -190,8 +191,7 @@ class Reconciler:
         burst = Burst(self.transition, self.backend, self.deadline, self._on_attempt, self._on_done)
         await burst.apply(ready, workers)
         self.moves.tell(self.tracker.moved)
-        left = burst.free_at - asyncio.get_running_loop().time()
-        return max(left, (seen.problem and seen.problem.retry_after) or 0.0)
+        self._backoff.postpone(burst.free_at)
 
     def _on_attempt(self, tracked: TrackedEvent) -> None:
         log.log_attempt(self.transition, tracked.event)
@@ -212,18 +212,10 @@ class Reconciler:
         if self.progress:
             self.progress(self.transition, self.tracker.settled, len(self.tracker), waiting)
 
-    def _busy(self) -> float:
-        """Segundos hasta que se pueda pedir otra vez algo, si solo queda lo que quizá el backend tiene entre manos.
-
-        Si no cabe antes del límite, 0: mejor mirar la lista unas veces más, por si acaba.
-        """
-        until = self.tracker.free_at
-        return max(0.0, until - asyncio.get_running_loop().time()) if until < self.deadline.last_start else 0.0
-
-    async def _back_off(self, seen: Look, wait: float) -> bool:
+    async def _back_off(self, seen: Look) -> bool:
         """Espera antes de la ronda siguiente; `False` si no cabe antes del límite o hay que parar."""
         self._tell_progress(f"se espera al backend ({seen.reason})")
-        return await self._backoff.wait(max(wait, self._busy()))
+        return await self._backoff.wait(self.tracker.free_at)
 
     async def _give_verdict(self, seen: Look) -> None:
         """La última mirada, que no aplica nada: lo que aún se ve ha fallado; lo que no, lo hizo alguien."""

@@ -19,7 +19,8 @@ class TrackedEvent:
     """Un evento en la pasada; mientras no tiene `result`, no está resuelto.
 
     `error` es lo que dijo el último intento; `refusals`, las veces que se negó, y `is_unclear`, si de alguna no se supo
-    qué hizo. Hasta `busy_until` (la hora del bucle), el backend puede seguir en él.
+    qué hizo. Hasta `busy_until` (la hora del bucle), el backend puede seguir en él. `shown_in` es el número de la
+    última lista que lo enseñó.
     """
 
     event: Event
@@ -32,6 +33,12 @@ class TrackedEvent:
     refusals: int = 0
     is_unclear: bool = False
     busy_until: float = 0.0
+    shown_in: int = 0
+
+    @property
+    def is_undone(self) -> bool:
+        """Si no consta hecho: por resolver, o fallido."""
+        return self.result in {Result.FAILED, None}
 
     @property
     def is_hopeless(self) -> bool:
@@ -58,6 +65,7 @@ class Tracker:
         self._tracked: dict[str, TrackedEvent] = {}
         self.bad: tuple[Event, ...] = ()
         self.settled = 0
+        self._lists = 0
 
     def __len__(self) -> int:
         """Cuántos eventos hay, incluidos los que la lista trae mal escritos."""
@@ -95,8 +103,14 @@ class Tracker:
     @property
     def denial(self) -> str | None:
         """Lo que dijo el backend al negar el permiso para un evento que se quedó sin hacer, o `None`."""
-        undone = (tracked for tracked in self._tracked.values() if tracked.result in {Result.FAILED, None})
+        undone = (tracked for tracked in self._tracked.values() if tracked.is_undone)
         return next((f"evento {tracked.event.key}: {tracked.error}" for tracked in undone if tracked.denied), None)
+
+    @property
+    def gone(self) -> list[TrackedEvent]:
+        """Los que la última lista ya no enseña y no constaban hechos."""
+        undone = (tracked for tracked in self._tracked.values() if tracked.is_undone)
+        return [tracked for tracked in undone if tracked.shown_in != self._lists]
 
     def read(self, events: Iterable[Event], now: datetime, *, add: bool = True) -> list[TrackedEvent]:
         """Apunta lo que dice una lista y devuelve lo que enseña, lo más antiguo primero, resuelto o no.
@@ -113,17 +127,20 @@ class Tracker:
             for key, event in shown.items():
                 if key not in self._tracked:
                     self._tracked[key] = TrackedEvent(event)
-        known = (self._tracked.get(key) for key in shown)
-        found = [tracked for tracked in known if tracked and tracked.result is not Result.FAILED]
+        self._lists += 1
+        known = [tracked for key in shown if (tracked := self._tracked.get(key))]
+        for tracked in known:
+            tracked.shown_in = self._lists
+        found = [tracked for tracked in known if tracked.result is not Result.FAILED]
         found.sort(key=lambda tracked: tracked.event.due_at or _NEVER)
         return found
 
     def settle(self, tracked: TrackedEvent, result: Result, at: datetime, status: str | None = None) -> None:
-        """Resuelve un evento; `at` es cuándo se supo."""
+        """Resuelve un evento, o le da otro final; `at` es cuándo se supo."""
+        self.settled += tracked.result is None
         tracked.result = result
         tracked.settled_at = at
         tracked.status = status
-        self.settled += 1
 
     def reopen(self, tracked: TrackedEvent) -> None:
         """Deja otra vez sin resolver un evento que una lista sigue enseñando: lo que se daba por hecho no lo está."""
@@ -144,7 +161,7 @@ class Tracker:
                 status=tracked.status,
                 attempts=tracked.attempts,
                 lag_seconds=lag_seconds(tracked.event, tracked.settled_at or now),
-                error=tracked.error if tracked.result in {Result.FAILED, None} else None,
+                error=tracked.error if tracked.is_undone else None,
             )
             for tracked in self._tracked.values()
         )
