@@ -12,12 +12,14 @@ from tests.support.documents import ROOT, typed_by
 from tests.support.reference.server import ReferenceBackend
 
 _HERE = Path(__file__).parent
+_LONGEST = {"test_clone.py", "test_newcomer.py"}
 _PATIENCE = 600  # La primera vez hay que hacer el árbol; y cron no despierta más que cada minuto.
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Todo lo de este directorio lleva la marca `e2e` y más plazo que una prueba corriente."""
+    """Todo lo de este directorio lleva la marca `e2e` y más plazo que una prueba corriente; lo largo va delante."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.e2e)
