@@ -35,7 +35,7 @@ def break_it(mutation: Mutation, directory: Path) -> Path:
 def test_each_mutation_is_caught(mutation: Mutation, tmp_path: Path) -> None:
     """En menos de cinco mil mundos se rompe esa promesa, y se dice cómo verlo."""
     command = [sys.executable, "-m", "tests.simulation", "--worlds", str(_WORLDS), "--first", mutation.promise]
-    command += ["--start", str(mutation.first)]
+    command += ["--start", str(mutation.first), "--jobs", "1"]
     environment = {**os.environ, "PYTHONPATH": str(break_it(mutation, tmp_path))}
     completed = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
 
