@@ -40,7 +40,7 @@ def measure() -> list[Row]:
         if shutil.which("curl") and shutil.which("jq"):
             ours, shell = alternate(_QUIET, ("sh", "-c", _SHELL), TIMES // 3, stub.settings())
             ratio = median_ratio(ours, shell, "wall")
-            rows.append(Row("pasada sin eventos ÷ guion de curl y jq, tiempo", f"{ratio:.1f}"))
+            rows.append(Row("pasada sin eventos ÷ guion de curl y jq, tiempo", f"{ratio:.1f}".replace(".", ",")))
     return [*rows, _requests()]
 
 

@@ -30,7 +30,12 @@ class Stub:
     url: str
     https: str
     authorities: Path
-    """Las del sistema y la suya, con los enlaces por los que se busca cada una."""
+    """Las del sistema y la suya, con los enlaces por los que se busca cada una; y todas juntas, en `bundle`."""
+
+    @property
+    def bundle(self) -> Path:
+        """El archivo con todas, que quien no busca en la carpeta lee entero."""
+        return self.authorities.with_suffix(".pem")
 
     def reset(self) -> None:
         """Todo está pendiente otra vez."""
@@ -127,6 +132,7 @@ def _certify(folder: Path) -> tuple[Path, Path]:
     for path in Path("/etc/ssl/certs").glob("*.pem"):
         (authorities / path.name).write_bytes(path.read_bytes())
     authority.cert_pem.write_to_path(str(authorities / "nuestra.pem"))
+    authorities.with_suffix(".pem").write_bytes(b"".join(path.read_bytes() for path in authorities.glob("*.pem")))
     subprocess.run(["openssl", "rehash", authorities], check=True, capture_output=True)
     return chain, authorities
 
