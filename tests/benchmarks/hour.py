@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from tests.benchmarks.measure import OTHERS_PYTHON, PROGRAM, Row, median, run
+from tests.benchmarks.measure import OTHERS_PYTHON, RUN_ONCE, Row, median, run
 from tests.benchmarks.stub import serving
 
 PASSES = 60
@@ -27,7 +27,7 @@ def measure() -> list[Row]:
     le cuestan sesenta pasadas, una por segundo.
     """
     with serving() as stub:
-        passes = [run((*PROGRAM, "run-once", "--quiet"), stub.settings()) for _ in range(21)]
+        passes = [run(RUN_ONCE, stub.settings()) for _ in range(21)]
         with resident(stub.url, every=_HOUR) as idle:
             awake = _spent(idle, QUIET_SECONDS) / QUIET_SECONDS
         with resident(stub.url, every=1) as busy:

@@ -1,18 +1,15 @@
 """Cuántas instrucciones cuesta arrancar: no dependen de lo ocupada que esté la máquina."""
 
-import os
 import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 
 from tests.benchmarks.answers import answering, ask
-from tests.benchmarks.measure import PROGRAM, PYTHON, Row
+from tests.benchmarks.measure import IMPORTS, PYTHON, RUN_ONCE, Row, environment
 from tests.benchmarks.stub import serving
 
-_PACKAGES = "import typer, httpx, pydantic_settings, rich"
 _COUNT = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
-_QUIET = (*PROGRAM, "run-once", "--quiet")
 
 
 def measure() -> list[Row]:
@@ -22,16 +19,16 @@ def measure() -> list[Row]:
     with serving() as stub:
         counts = {
             "Python, vacío": _count([PYTHON, "-c", ""], {}),
-            f"`{_PACKAGES}`": _count([PYTHON, "-c", _PACKAGES], {}),
-            "una pasada sin eventos, entera, por http": _count(_QUIET, stub.settings()),
-            "ídem, por https": _count(_QUIET, stub.settings(https=True)),
+            f"`{IMPORTS}`": _count([PYTHON, "-c", IMPORTS], {}),
+            "una pasada sin eventos, entera, por http": _count(RUN_ONCE, stub.settings()),
+            "ídem, por https": _count(RUN_ONCE, stub.settings(https=True)),
             "contestar al primer `GET /health`, entero": _count_first_answer(),
         }
     return [Row(what, f"{count / 1e6:.0f} millones de instrucciones") for what, count in counts.items()]
 
 
 def _count(command: Sequence[str], env: Mapping[str, object]) -> int:
-    variables = {"PATH": os.environ["PATH"], **{name: str(value) for name, value in env.items()}}
+    variables = environment(env)
     # La primera vez se compila lo que haga falta, y eso no cuenta.
     subprocess.run(command, env=variables, cwd="/", check=True, capture_output=True)
     counted = subprocess.run([*_COUNT, *command], env=variables, cwd="/", check=True, capture_output=True, text=True)

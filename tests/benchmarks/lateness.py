@@ -12,7 +12,7 @@ from typing import Self, Unpack
 import trustme
 
 from tests.benchmarks.hour import resident
-from tests.benchmarks.measure import Row, at_most
+from tests.benchmarks.measure import Row, at_most, spoken
 from tests.e2e import requisites, wheelhouse
 from tests.e2e.container import Container
 from tests.support.faults import FaultyServer
@@ -65,7 +65,7 @@ def measure() -> list[Row]:
             arena.stop(name)
         pairs = [arena.pair(f"reloj{number}", clock_offset=ahead) for number, ahead in enumerate(CLOCKS_APART)]
         for ahead, timed, resident_timed in zip(CLOCKS_APART, *on_ticks(pairs), strict=True):
-            what = f"el reloj del backend a {ahead:+} s: evento a la vista → estado cambiado".replace(".", ",")
+            what = spoken(f"el reloj del backend a {ahead:+} s: evento a la vista → estado cambiado")
             # Al que va adelantado no se le promete nada: lo enseña antes de nuestro tic, y se pregunta en él.
             rows.append(_row(what, timed, 1.2) if ahead < 0 else _aside(what, timed))
             rows.append(_aside("ídem, el residente", resident_timed))
@@ -82,14 +82,9 @@ class _Arena:
             self._trusted = stack.enter_context(tempfile.NamedTemporaryFile())
             self._authority.cert_pem.write_to_path(self._trusted.name)
             self._container = stack.enter_context(Container(stack.enter_context(wheelhouse.wheels())))
-            wheelhouse.configure(self._container)
+            wheelhouse.install(self._container)
             self._container.put(_AUTHORITY, self._authority.cert_pem.bytes().decode())
-            for command in (
-                ["update-ca-certificates"],
-                ["python3", "-m", "venv", "/opt/estado-eventos"],
-                ["/opt/estado-eventos/bin/pip", "install", "--quiet", "estado-eventos"],
-            ):
-                self._container.run(command, timeout=120)
+            self._container.run(["update-ca-certificates"], timeout=120)
             self._stack = stack.pop_all()
         return self
 
@@ -155,7 +150,7 @@ def _row(what: str, seconds: Sequence[float], limit: float) -> Row:
 
 
 def _aside(what: str, seconds: Sequence[float]) -> Row:
-    return Row(what, f"{_typical(seconds)}; peor de {len(seconds)}: {max(seconds):.2f} s".replace(".", ","))
+    return Row(what, spoken(f"{_typical(seconds)}; peor de {len(seconds)}: {max(seconds):.2f} s"))
 
 
 def _typical(seconds: Sequence[float]) -> str:

@@ -13,6 +13,9 @@ _VENVS = Path(__file__).parents[2] / "build" / "bench"
 PYTHON = str(_VENVS / "program" / "bin" / "python")
 """El de un entorno con el programa y nada más, como lo deja pipx: lo que hay instalado al lado cambia la cuenta."""
 PROGRAM = (str(_VENVS / "program" / "bin" / "estado-eventos"),)
+IMPORTS = "import typer, httpx, pydantic_settings, rich"
+"""Los cuatro paquetes, con lo que se compara una pasada."""
+RUN_ONCE, START = ((*PROGRAM, command, "--quiet") for command in ("run-once", "start"))
 OTHERS_PYTHON = str(_VENVS / "resident" / "bin" / "python")
 """El de un entorno con lo que se compara: el servicio residente, httpx y aiohttp."""
 
@@ -42,16 +45,17 @@ class Row(NamedTuple):
 
 def at_most(what: str, value: float, limit: float, unit: str = "", measured: str = "{:.2f}") -> Row:
     """La fila de algo que no debe pasar de un límite."""
-    return Row(what, _spoken(measured.format(value)) + unit, f"≤ {_spoken(f'{limit:g}')}{unit}", value <= limit)
+    return Row(what, spoken(measured.format(value)) + unit, f"≤ {spoken(f'{limit:g}')}{unit}", value <= limit)
 
 
 def at_least(what: str, value: float, limit: float) -> Row:
     """La fila de algo que tiene que llegar a una cifra."""
-    return Row(what, _spoken(f"{value:.1f}"), f"≥ {limit:g}", value >= limit)
+    return Row(what, spoken(f"{value:.1f}"), f"≥ {limit:g}", value >= limit)
 
 
-def _spoken(number: str) -> str:
-    return number.replace(".", ",")
+def spoken(figures: str) -> str:
+    """Unas cifras como se escriben en español: con coma."""
+    return figures.replace(".", ",")
 
 
 # Entre este proceso y el que se mide: la memoria de quien se bifurca cuenta como suya, y la de este es grande.
@@ -66,15 +70,19 @@ print(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, wall, 
 """
 
 
+def environment(variables: Mapping[str, object]) -> dict[str, str]:
+    """El entorno de lo que se mide: esas variables y nada más."""
+    return {"PATH": os.environ["PATH"], **{name: str(value) for name, value in variables.items()}}
+
+
 def run(
     command: Sequence[str], env: Mapping[str, object], code: int | None = 0, before: Callable[[], object] | None = None
 ) -> Cost:
     """Ejecuta un mandato, después de `before`, y cuenta lo que gastó; tiene que acabar con ese código, si se dice."""
     if before:
         before()
-    variables = {"PATH": os.environ["PATH"], **{name: str(value) for name, value in env.items()}}
     launch = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command]
-    told = subprocess.run(launch, env=variables, cwd="/", check=True, stdout=subprocess.PIPE).stdout.split()
+    told = subprocess.run(launch, env=environment(env), cwd="/", check=True, stdout=subprocess.PIPE).stdout.split()
     if code not in {int(told[0]), None}:
         raise RuntimeError(f"{command} acabó con {int(told[0])}")
     return Cost(*map(float, told[1:]))

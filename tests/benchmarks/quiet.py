@@ -7,14 +7,24 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks.measure import PROGRAM, PYTHON, Row, alternate, at_most, median, median_ratio
+from tests.benchmarks.measure import (
+    IMPORTS,
+    PROGRAM,
+    PYTHON,
+    RUN_ONCE,
+    Row,
+    alternate,
+    at_most,
+    median,
+    median_ratio,
+    spoken,
+)
 from tests.benchmarks.stub import serving
 from tests.support.inside import account
 from tests.support.reference.server import ReferenceBackend
 
 TIMES = 21
-_QUIET = (*PROGRAM, "run-once", "--quiet")
-_IMPORTS = (PYTHON, "-c", "import typer, httpx, pydantic_settings, rich")
+_IMPORTS = (PYTHON, "-c", IMPORTS)
 _SHELL = """
 for list in pending-start pending-finish; do
   curl --silent --fail "$BACKEND_URL/api/events-status/$list/" | jq --exit-status '.results | length == 0' >/dev/null
@@ -25,8 +35,8 @@ done
 def measure() -> list[Row]:
     """Una pasada sin eventos, al lado de importar los cuatro paquetes y de un guion de curl y jq."""
     with serving() as stub:
-        plain, imports = alternate(_QUIET, _IMPORTS, TIMES, stub.settings())
-        secure, again = alternate(_QUIET, _IMPORTS, TIMES, stub.settings(https=True))
+        plain, imports = alternate(RUN_ONCE, _IMPORTS, TIMES, stub.settings())
+        secure, again = alternate(RUN_ONCE, _IMPORTS, TIMES, stub.settings(https=True))
         what = "pasada sin eventos ÷ importar los cuatro paquetes, CPU"
         rows = [
             at_most(f"{what}: http", median_ratio(plain, imports, "cpu"), 1.0),
@@ -38,9 +48,9 @@ def measure() -> list[Row]:
             at_most("pasada sin eventos, memoria", max(median(each, "peak") for each in (plain, secure)), 45, " MiB"),
         ]
         if shutil.which("curl") and shutil.which("jq"):
-            ours, shell = alternate(_QUIET, ("sh", "-c", _SHELL), TIMES // 3, stub.settings())
+            ours, shell = alternate(RUN_ONCE, ("sh", "-c", _SHELL), TIMES // 3, stub.settings())
             ratio = median_ratio(ours, shell, "wall")
-            rows.append(Row("pasada sin eventos ÷ guion de curl y jq, tiempo", f"{ratio:.1f}".replace(".", ",")))
+            rows.append(Row("pasada sin eventos ÷ guion de curl y jq, tiempo", spoken(f"{ratio:.1f}")))
     return [*rows, _requests()]
 
 

@@ -37,8 +37,7 @@ def machine(wheels: dict[str, Path], backend_server: ReferenceBackend, port: int
     """Un Debian con el temporizador y el socket instalados."""
     with Container(wheels) as running:
         wheelhouse.configure(running)
-        running.run(["python3", "-m", "venv", "/opt/estado-eventos"], timeout=120)
-        running.run(["/opt/estado-eventos/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
+        wheelhouse.install_in(running, "/opt/estado-eventos")
         settings = f"BACKEND_URL={backend_server.url}\nBACKEND_JWT_TOKEN={backend_server.token()}\n"
         running.put(
             SETTINGS, f"{settings}HOST=127.0.0.1\nPORT={port}\nMETRICS_FILE=/var/lib/estado-eventos/metrics.prom\n"

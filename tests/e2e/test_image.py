@@ -14,6 +14,7 @@ from tests.e2e import podman, wheelhouse
 from tests.e2e.image import CONFINED, IMAGE, STATE, USER, inspect, options, run, running, stop, waiting_for_settings
 from tests.e2e.podman import Podman
 from tests.e2e.rootfs import rootfs
+from tests.support.reference.contract import LOGIN
 from tests.support.reference.server import ReferenceBackend
 
 ROOT = Path(__file__).parents[2]
@@ -65,11 +66,6 @@ def state(tmp_path: Path) -> Path:
     return volume
 
 
-def logins(backend: ReferenceBackend) -> int:
-    """Cuántas veces se ha iniciado sesión."""
-    return sum(request.path == "/auth/login/" for request in backend.requests())
-
-
 def test_a_pass_moves_the_events_and_keeps_the_token(image: Podman, backend: ReferenceBackend, state: Path) -> None:
     """Sin root, sin privilegios y con la raíz de solo lectura se mueve todo; con el volumen, un inicio de sesión."""
     started, finished = backend.add_events(due_start=3), backend.add_events(due_finish=2)
@@ -83,7 +79,7 @@ def test_a_pass_moves_the_events_and_keeps_the_token(image: Podman, backend: Ref
     assert {states[key] for key in started} == {"en_progreso"}
     assert {states[key] for key in finished} == {"completado"}
     assert second.report["outcome"] == "ok"
-    assert logins(backend) == 1
+    assert backend.asked(LOGIN) == 1
     token, report = (state / "token").stat(), state / "report.json"
     assert (token.st_uid, stat.S_IMODE(token.st_mode)) == (USER, 0o600)
     assert json.loads(report.read_text()) == second.report
@@ -113,7 +109,7 @@ def test_the_command_of_the_document(
 
     assert [each.returncode for each in done] == [0, 0], done
     assert "WARNING" not in "".join(each.stderr for each in done)
-    assert (len(backend.history()), logins(backend)) == (1, 1)
+    assert (len(backend.history()), backend.asked(LOGIN)) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,7 @@ def test_without_rights_it_says_so(server: Container) -> None:
 
 def test_a_program_that_the_service_could_not_read_is_refused(server: Container) -> None:
     """Instalado en /root, el servicio aislado no lo vería: se dice cómo instalarlo."""
-    server.run(["python3", "-m", "venv", "/root/venv"], timeout=120)
-    server.run(["/root/venv/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
+    wheelhouse.install_in(server, "/root/venv")
 
     refused = server.run(["/root/venv/bin/estado-eventos", "schedule", "install", "systemd"], check=False)
 
@@ -56,8 +55,7 @@ def test_a_program_that_the_service_could_not_read_is_refused(server: Container)
 
 def test_a_program_that_another_can_change_is_refused(server: Container) -> None:
     """En el venv de otro, ni systemd ni el crontab de root: quien lo cambie manda en ellos; se dice la ruta."""
-    server.run(["python3", "-m", "venv", "/opt/ajeno"], timeout=120)
-    server.run(["/opt/ajeno/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
+    wheelhouse.install_in(server, "/opt/ajeno")
     server.run(["chown", "nobody", "/opt/ajeno"])
 
     for scheduler in ("systemd", "cron"):

@@ -78,9 +78,14 @@ def put_constraints(container: Container, directory: str) -> None:
 def install(container: Container) -> None:
     """Instala el programa en un venv de root, y lo deja en el PATH de todos."""
     configure(container)
-    container.run(["python3", "-m", "venv", "/opt/estado-eventos"], timeout=120)
-    container.run(["/opt/estado-eventos/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
+    install_in(container, "/opt/estado-eventos")
     container.run(["ln", "-s", "/opt/estado-eventos/bin/estado-eventos", "/usr/local/bin/estado-eventos"])
+
+
+def install_in(container: Container, venv: str) -> None:
+    """Instala el programa en un venv nuevo."""
+    container.run(["python3", "-m", "venv", venv], timeout=120)
+    container.run([f"{venv}/bin/pip", "install", "--quiet", "estado-eventos"], timeout=120)
 
 
 def install_pipx(container: Container) -> None:

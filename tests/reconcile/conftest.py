@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.follow_ups import PATH
+from tests.support.reference.contract import FOLLOW_UP
 
 
 @pytest.fixture
@@ -17,4 +17,4 @@ def notes(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(notes: Path) -> dict[str, Any]:
     """Las variables con que se avisa."""
-    return {"FINISH_FOLLOW_UP": PATH, "FOLLOW_UP_DIRECTORY": notes}
+    return {"FINISH_FOLLOW_UP": FOLLOW_UP, "FOLLOW_UP_DIRECTORY": notes}

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.follow_ups import PATH, follow_ups, owed
+from tests.support.follow_ups import follow_ups, owed
 from tests.support.inside import run_inside
 from tests.support.passes import config
 from tests.support.program import start, wait
+from tests.support.reference.contract import FOLLOW_UP
 from tests.support.reference.server import ReferenceBackend
 
 DAY = 86400
@@ -111,7 +112,7 @@ def test_a_directory_that_cannot_be_used_is_one_warning(backend: ReferenceBacken
         before = len(backend.follow_ups())
 
         completed = run_inside(
-            "finish", "--json", **config(backend, FINISH_FOLLOW_UP=PATH, FOLLOW_UP_DIRECTORY=directory)
+            "finish", "--json", **config(backend, FINISH_FOLLOW_UP=FOLLOW_UP, FOLLOW_UP_DIRECTORY=directory)
         )
 
         assert completed.code == 0
@@ -135,6 +136,6 @@ def test_after_a_day_it_is_given_up_with_an_error(
 
     assert completed.code == 0
     assert follow_ups(completed) == {"owed": 1, "told": 0, "given_up": 1}
-    assert f"Avise a mano con POST {PATH}" in completed.stderr
+    assert f"Avise a mano con POST {FOLLOW_UP}" in completed.stderr
     assert " - ERROR - Hace más de un día que no se puede avisar de que el evento 77" in completed.stderr
     assert owed(notes) == ["78"]

@@ -9,10 +9,11 @@ import pytest
 
 from estado_eventos.domain.transitions import FINISH
 from tests.support.faults import FaultyServer
-from tests.support.follow_ups import PATH, follow_ups, owed, told
+from tests.support.follow_ups import follow_ups, owed, told
 from tests.support.inside import run_inside
 from tests.support.passes import config, part_of
 from tests.support.reactions import Fault, Reaction, Request, Spoiled, answer
+from tests.support.reference.contract import FOLLOW_UP
 from tests.support.reference.server import ReferenceBackend
 
 
@@ -35,7 +36,7 @@ def test_without_the_setting_nobody_is_told(backend: ReferenceBackend, notes: Pa
     """De fábrica no se avisa a nadie, ni el informe habla de ello, ni se apunta nada; en un simulacro, tampoco."""
     backend.add_events(due_finish=1)
 
-    rehearsed = run_inside("finish", "--dry-run", "--json", **config(backend, FINISH_FOLLOW_UP=PATH))
+    rehearsed = run_inside("finish", "--dry-run", "--json", **config(backend, FINISH_FOLLOW_UP=FOLLOW_UP))
     completed = run_inside("finish", "--json", **config(backend, FOLLOW_UP_DIRECTORY=notes))
 
     assert (rehearsed.code, completed.code) == (0, 0)

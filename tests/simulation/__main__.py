@@ -20,7 +20,7 @@ class Lived(NamedTuple):
 
     worlds: int
     passes: int
-    broken: dict[int, list[tuple[str, str]]]
+    broken: dict[int, tuple[tuple[str, str], ...]]
 
 
 def main() -> int:
@@ -56,7 +56,7 @@ def _live(seeds: Sequence[int]) -> Lived:
         verdict = judge(seed)
         passes += verdict.passes
         if verdict.broken:
-            broken[seed] = [*verdict.broken]
+            broken[seed] = verdict.broken
     gc.collect()
     return Lived(len(seeds), passes, broken)
 

@@ -36,7 +36,7 @@ def _sure(process: Process, report: Report) -> set[ExitCode]:
         if last is None:
             sure.add(ExitCode.TEMPFAIL)
         elif not last.abandoned:
-            sure |= _meaning(last) or _shift(last)
+            sure |= _meaning(last)
     # El 401 de lo que salió sin firmar, porque no se pudo renovar, no es de la cuenta.
     troubles = {code for exchange in process.exchanges if exchange.is_renewal for code in _meaning(exchange)}
     return sure - {ExitCode.NOPERM} if troubles - {ExitCode.NOPERM} else sure
@@ -58,7 +58,7 @@ def _possible(process: Process) -> set[ExitCode]:
             possible.add(ExitCode.UNAVAILABLE)
     for last in _last_lists(process, settled=True):
         # Si la última se cortó, vale lo que dijo la anterior.
-        possible |= (_meaning(last) or _shift(last)) if last else set()
+        possible |= _meaning(last) if last else set()
     if process.plan.only:
         possible.add(ExitCode.FAILED)
     return possible
@@ -73,20 +73,19 @@ def _was_cut(process: Process) -> bool:
 def _last_lists(process: Process, *, settled: bool = False) -> Iterator[Exchange | None]:
     """La última lista de cada transición; con `settled`, la última que no se cortó."""
     for verb in (transition.name for transition in process.plan.transitions):
-        lists = [exchange for exchange in process.exchanges if exchange.kind == "list" and exchange.verb == verb]
-        lists = [exchange for exchange in lists if not (settled and exchange.abandoned)]
+        lists = [exchange for exchange in process.lists(verb) if not (settled and exchange.abandoned)]
         yield lists[-1] if lists else None
 
 
-def _shift(last: Exchange) -> set[ExitCode]:
-    """El código de una lista, leída entera, que cambió entre una página y otra."""
+def _has_shifted(page: Exchange) -> bool:
+    """Si la lista cambió entre la primera página y esta."""
     totals = set()
-    pages = [each for each in last.process.exchanges if (each.kind, each.verb) == ("list", last.verb)]
-    for page in reversed(pages[: pages.index(last) + 1]):
-        totals.add(page.got.total if page.got else None)
-        if not page.ask.query:
+    pages = page.process.lists(page.verb)
+    for each in reversed(pages[: pages.index(page) + 1]):
+        totals.add(each.got.total if each.got else None)
+        if not each.ask.query:
             break
-    return {ExitCode.UNAVAILABLE} if len(totals) > 1 else set()
+    return len(totals) > 1
 
 
 def _meaning(exchange: Exchange) -> set[ExitCode]:
@@ -101,4 +100,6 @@ def _meaning(exchange: Exchange) -> set[ExitCode]:
         return {ExitCode.NOPERM}
     is_bad = shows(exchange) is None if exchange.kind == "list" else got.status >= 400
     is_garbled = exchange.fault is not None and exchange.fault.kind in {"garbage", "stale"}
-    return {ExitCode.PROTOCOL} if is_bad or (is_garbled and exchange.kind != "list") else set()
+    if is_bad or (is_garbled and exchange.kind != "list"):
+        return {ExitCode.PROTOCOL}
+    return {ExitCode.UNAVAILABLE} if exchange.kind == "list" and _has_shifted(exchange) else set()

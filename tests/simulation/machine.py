@@ -64,6 +64,10 @@ class Process:
     """Las peticiones que se cortaron mientras se conectaba: la que espera al tic no cuenta hasta que sale."""
     signals: "SimulatedSignals | None" = None
 
+    def lists(self, verb: str) -> list[Exchange]:
+        """Las listas que pidió de esa transición, página a página."""
+        return [exchange for exchange in self.exchanges if exchange.kind == "list" and exchange.verb == verb]
+
     async def run(self) -> None:
         """La hace; si la matan, acaba sin informe."""
         loop = asyncio.get_running_loop()

@@ -9,11 +9,12 @@ from email.utils import formatdate
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
+from tests.support.reference.contract import FOLLOW_UP
+
 STATES = ("programado", "en_progreso", "completado")
 VERBS = ("start", "finish")
 _INFINITIVES = {"start": "iniciar", "finish": "finalizar"}
 EMAIL, PASSWORD = "admin@example.com", "contraseña-de-mentira"
-FOLLOW_UP = "/analysis/process-event-completion/"
 
 
 class Reply(NamedTuple):

@@ -91,32 +91,31 @@ def reports_tell_the_truth(life: Life) -> Iterator[str]:
             verb, seen = part.transition.name, set()
             for outcome in part.outcomes:
                 key = outcome.event.key
-                is_true = _is_true(process, verb, outcome, when.get((key, verb), float("inf")))
-                # Un reloj que va hacia atrás quita de la lista lo que ya enseñaba.
-                was_hidden = outcome.result is Result.ALREADY_DONE and _is_not_due(life, process, verb, key)
-                if key in seen or not (is_true or was_hidden or key in life.touched):
+                is_true = _is_true(life, process, outcome, verb, when.get((key, verb), float("inf")))
+                if key in seen or not (is_true or key in life.touched):
                     yield f"{name(process)}: {verb} {key} consta como {outcome.result}, una vez o de más, y no es así"
                 seen.add(key)
 
 
-def _is_true(process: Process, verb: str, outcome: Outcome, moved_at: float) -> bool:
+def _is_true(life: Life, process: Process, outcome: Outcome, verb: str, moved_at: float) -> bool:
     """Si lo que dice el informe de un evento es lo que pasó."""
     is_done = moved_at <= (process.ended_at or 0.0)
     match outcome.result:
         case Result.DONE:
             return is_done or (_was_cut_short(process) and was_lied_to(process, verb, outcome.event.key))
         case Result.ALREADY_DONE:
-            return is_done
+            # Un reloj que va hacia atrás quita de la lista lo que ya enseñaba.
+            return is_done or _was_not_due(life, process, verb, outcome.event.key)
         case Result.FAILED:
             return _was_last_seen(process, verb, outcome.event.key)
     return True
 
 
-def _is_not_due(life: Life, process: Process, verb: str, key: str) -> bool:
+def _was_not_due(life: Life, process: Process, verb: str, key: str) -> bool:
     """Si en alguna lista, por el reloj del backend, no le tocaba."""
     due = life.world.model.events[key].due_at(verb)
-    lists = [exchange for exchange in process.exchanges if exchange.kind == "list" and exchange.verb == verb]
-    return any(life.world.clock.at(exchange.handled_at) < due for exchange in lists if exchange.handled_at is not None)
+    handled = (exchange.handled_at for exchange in process.lists(verb))
+    return any(life.world.clock.at(moment) < due for moment in handled if moment is not None)
 
 
 def _was_cut_short(process: Process) -> bool:
@@ -138,16 +137,12 @@ def was_lied_to(process: Process, verb: str, key: str) -> bool:
         and exchange.got.status == 200
     ]
     return bool(lies) and not any(
-        exchange.kind == "list"
-        and exchange.verb == verb
-        and shows(exchange) is not None
-        and exchange.sent_at >= lies[-1]
-        for exchange in process.exchanges
+        shows(exchange) is not None and exchange.sent_at >= lies[-1] for exchange in process.lists(verb)
     )
 
 
 def _was_last_seen(process: Process, verb: str, key: str) -> bool:
-    listed = [exchange for exchange in process.exchanges if exchange.kind == "list" and exchange.verb == verb]
+    listed = process.lists(verb)
     shown = [exchange for exchange in listed if key in (shows(exchange) or ())]
     first_pages = [exchange for exchange in listed if shows(exchange) is not None and not exchange.ask.query]
     return bool(shown) and shown[-1].sent_at >= (first_pages[-1].sent_at if first_pages else 0.0)

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.simulation.model import EMAIL, FOLLOW_UP, PASSWORD, STATES, Ask, Event, Model, Save
+from tests.simulation.model import EMAIL, PASSWORD, STATES, Ask, Event, Model, Save
+from tests.support.reference.contract import FOLLOW_UP
 from tests.support.reference.server import ReferenceBackend
 
 _REQUESTS = 2000

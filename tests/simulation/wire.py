@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
-from tests.simulation.model import FOLLOW_UP, VERBS, Ask, Model, Reply, Save, dated, reply
+from tests.simulation.model import VERBS, Ask, Model, Reply, Save, dated, reply
 from tests.simulation.weather import Fault, Weather
+from tests.support.reference.contract import FOLLOW_UP
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Process

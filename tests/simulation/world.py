@@ -5,8 +5,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from estado_eventos.config.settings import Settings
-from tests.simulation.model import EMAIL, FOLLOW_UP, PASSWORD, Event, Model
+from tests.simulation.model import EMAIL, PASSWORD, Event, Model
 from tests.simulation.weather import Spell, Weather
+from tests.support.reference.contract import FOLLOW_UP
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Los avisos de lo finalizado: a dónde van, de qué se ha avisado y de qué se debe."""
+"""Los avisos de lo finalizado: de qué se ha avisado y de qué se debe."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,8 +8,6 @@ from estado_eventos.domain.transitions import FINISH
 from tests.support.passes import part_of
 from tests.support.program import Completed
 from tests.support.reference.server import ReferenceBackend
-
-PATH = "/analysis/process-event-completion/"
 
 
 def told(backend: ReferenceBackend) -> Counter[Any]:

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from tests.support.reference.contract import FOLLOW_UP
 from tests.support.reference.server import ReferenceBackend
-
-PATH = "/analysis/process-event-completion/"
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def test_a_finished_event_is_taken_and_every_call_is_recorded(backend: Reference
     before = datetime.now(UTC)
 
     asked = (number, name, number, empty, "nada", None)
-    answers = [client.post(PATH, json={"event_id": event_id}) for event_id in asked]
+    answers = [client.post(FOLLOW_UP, json={"event_id": event_id}) for event_id in asked]
 
     assert [answer.status_code for answer in answers] == [202, 202, 202, 404, 404, 400]
     assert [[*answer.json()] for answer in answers] == [["message"]] * 3 + [["error"]] * 3
@@ -42,18 +41,18 @@ def test_a_finished_event_is_taken_and_every_call_is_recorded(backend: Reference
     ]
     assert all(before <= call.at <= datetime.now(UTC) for call in backend.follow_ups())
     # No cuelga del prefijo de la API, y solo admite POST.
-    assert client.post(f"/events{PATH}", json={"event_id": number}).status_code == 404
-    assert client.get(PATH).status_code == 405
+    assert client.post(f"/events{FOLLOW_UP}", json={"event_id": number}).status_code == 404
+    assert client.get(FOLLOW_UP).status_code == 405
 
 
 def test_it_can_fail_and_hang(backend: ReferenceBackend, client: httpx.Client) -> None:
     """Contesta lo que se le diga y tarda lo que se le diga, con la llamada ya anotada; la API no se entera."""
     (event_id,) = backend.add_events(due_finish=1)
     backend.configure(follow_up_status=500)
-    failed = client.post(PATH, json={"event_id": event_id})
+    failed = client.post(FOLLOW_UP, json={"event_id": event_id})
     backend.configure(follow_up_status=0, follow_up_delay_ms=60_000)
     with pytest.raises(httpx.ReadTimeout):
-        client.post(PATH, json={"event_id": event_id}, timeout=httpx.Timeout(30, read=1))
+        client.post(FOLLOW_UP, json={"event_id": event_id}, timeout=httpx.Timeout(30, read=1))
     limit = time.monotonic() + 30
     while len(backend.follow_ups()) < 2 and time.monotonic() < limit:
         time.sleep(0.05)
@@ -74,7 +73,7 @@ def test_it_asks_for_the_same_token_as_the_api(backend: ReferenceBackend) -> Non
         ("GET", f"{backend.url}/api/events-status/pending-finish/"),
         ("POST", f"{backend.url}/api/events-status/{event_id}/start/"),
         ("POST", f"{backend.url}/api/events-status/{event_id}/finish/"),
-        ("POST", f"{backend.auth_url}{PATH}"),
+        ("POST", f"{backend.auth_url}{FOLLOW_UP}"),
     )
 
     def ask(token: str | None) -> list[int]:

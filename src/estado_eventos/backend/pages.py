@@ -24,21 +24,24 @@ class Listing(NamedTuple):
 
 
 class Trail:
-    """Las páginas de una lista según se leen: `url` es la que toca, y `read`, cuántas van."""
+    """Las páginas de una lista según se leen; `url` es la que toca."""
 
     def __init__(self, url: httpx.URL) -> None:
         """Empieza por la primera."""
         self.url = url
-        self.read = 0
         self._seen: set[httpx.URL] = set()
         self._totals: set[int | None] = set()
+
+    @property
+    def read(self) -> int:
+        """Cuántas van."""
+        return len(self._seen)
 
     def follow(self, following: object, total: int | None) -> bool:
         """Pasa a la que dice `next`; `False` si era la última. `total` es de cuántos eventos dice ser la lista.
 
         Lanza `WrongProtocol` si no puede ser la siguiente y `Unavailable` si, al acabar, la lista no era ya la misma.
         """
-        self.read += 1
         self._seen.add(self.url)
         self._totals.add(total)
         if following is None:

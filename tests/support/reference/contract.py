@@ -9,6 +9,7 @@ DEFAULT_PASSWORD = "contraseña-de-prueba"
 DEFAULT_TOKEN_SECONDS = 1800
 DEFAULT_PREFIX = "/events"
 LOGIN, REFRESH = "/auth/login/", "/auth/refresh-token/"
+FOLLOW_UP = "/analysis/process-event-completion/"
 
 
 class EventBatch(TypedDict, total=False):
